@@ -1,0 +1,152 @@
+// The single writer: change -> store -> state -> RRsets -> zone.
+//
+// Whatever changes an answer is a Change. The writer's thread takes all that wait, commits them in
+// one SQLite transaction, publishes, and only then tells whoever submitted them: durable before
+// visible, visible before acknowledged. Changes committed together stand alone: one that is refused
+// does not undo its neighbours; if the commit itself fails, all get Unavailable and nothing has
+// changed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "base/snapshot.h"
+#include "healthcheck/checker.h"
+#include "zone/model/event.h"
+#include "zone/model/types.h"
+#include "zone/model/validate.h"
+#include "zone/registry/state.h"
+#include "zone/store/store.h"
+#include "zone/tree/zone_set.h"
+
+namespace dnsd::registry {
+
+// What is asked for. Specifications are valid by themselves (model::validate) when they are
+// submitted.
+struct PutNamespace {
+    model::NamespaceSpec spec;
+};
+struct DeleteNamespace {
+    std::string name;
+};
+struct PutService {
+    model::ServiceSpec spec;
+};
+struct DeleteService {
+    std::string namespace_name, name;
+};
+struct PutInstance {
+    std::string namespace_name, service;
+    model::InstanceSpec spec;
+};
+struct PutInstances {  // the whole set: those that are missing drain
+    std::string namespace_name, service;
+    std::vector<model::InstanceSpec> specs;
+};
+struct DeleteInstance {
+    std::string namespace_name, service, id;
+};
+struct SetHealth {  // services with a custom check alone
+    std::string namespace_name, service, id;
+    model::HealthStatus status;
+};
+struct Heartbeat {
+    std::string namespace_name, service, id;
+};  // services with a lease alone
+struct Reconfirm {
+    std::string namespace_name, service, id;
+    bool wait = false;  // acknowledged with the verdict
+};
+
+struct Change {
+    std::variant<PutNamespace, DeleteNamespace, PutService, DeleteService, PutInstance,
+                 PutInstances, DeleteInstance, SetHealth, Heartbeat, Reconfirm>
+        what;
+    std::optional<model::Revision> if_match;  // the revision that the resource must have
+    bool if_none_match = false;               // the resource must not be there (If-None-Match: *)
+};
+
+// Why a change was refused; nothing has changed then.
+struct Refusal {
+    enum class Kind {
+        NotFound,
+        Conflict,
+        PreconditionFailed,
+        Unprocessable,
+        TooMany,
+        Unavailable,  // the store cannot write, or the queue is full
+    };
+    Kind kind;
+    std::string detail;
+    std::vector<model::FieldError> errors;
+};
+
+// What a change did. `state` is the first that holds it: it shows the resource.
+struct Applied {
+    model::Revision revision = 0;  // of the resource now
+    bool created = false;
+    bool changed = false;                        // false: it was so already, and no revision moved
+    std::optional<WallTime> safe_after;          // DeleteInstance
+    std::optional<model::HealthStatus> verdict;  // Reconfirm with wait
+    std::shared_ptr<const State> state;
+};
+
+using Outcome = Result<Applied, Refusal>;
+
+// What was published together: one call per transaction, events by revision.
+struct Published {
+    std::shared_ptr<const State> state;
+    std::vector<std::shared_ptr<const model::Event>> events;
+};
+
+class Registry {
+  public:
+    struct Options {
+        std::uint32_t instances_per_service_max = 10'000;
+        std::size_t changes_waiting_max = 100'000;
+        Milliseconds publish_delay{0};  // between commit and visible; for experiments (profile aws)
+        std::string advertised_name;    // "" : ns.dns.<zone>; MNAME and NS of every zone
+        std::vector<IpAddress> dns_addresses;  // what ns.dns.<zone> answers
+        std::vector<IpAddress> api_addresses;  // what api.<zone> and data-api.<zone> answer
+        bool track_answers = true;  // marks; without them safe_after takes the largest TTL in force
+    };
+
+    // Loads the store, compiles and publishes what it holds, and starts the writer's thread.
+    // `clock` must outlive it.
+    static Result<std::unique_ptr<Registry>> open(Options options,
+                                                  std::unique_ptr<store::Store> store,
+                                                  const Clock& clock);
+    virtual ~Registry() =
+        default;  // carries out what was submitted, then stops and joins the thread
+
+    // Any thread. `done` runs on the writer's thread, once, after the change is visible to every
+    // worker (or refused). It must not block.
+    virtual void submit(Change change, std::move_only_function<void(Outcome)> done) = 0;
+
+    // The checker, once it is made: from now on it is told what to watch, and nothing was watched
+    // before. Any thread, once. The checker must outlive the registry's thread, or be detached with
+    // nullptr.
+    virtual void attach(health::Checker* checker) = 0;
+    virtual void transitions(
+        std::vector<health::Transition> transitions) = 0;  // any thread; from the checker
+
+    // Called on the writer's thread after each publication, before the acknowledgements. It must
+    // not block.
+    virtual void on_published(
+        std::function<void(const Published&)> listener) = 0;  // before submit()
+
+    virtual const Snapshot<tree::ZoneSet>& zones() const noexcept = 0;  // any thread
+    virtual const Snapshot<State>& state() const noexcept = 0;          // any thread
+    virtual Result<> check_writable() = 0;  // any thread: as of the last attempt
+    virtual std::vector<Metric> metrics()
+        const = 0;  // any thread: propagation histogram, revision, counts
+};
+
+}  // namespace dnsd::registry
