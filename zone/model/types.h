@@ -30,7 +30,7 @@ constexpr bool is_probing(CheckType type) noexcept {
 
 // TTLs in seconds; what is not set comes from the namespace.
 struct Ttls {
-    std::optional<std::uint32_t> a, aaaa, srv;
+    std::optional<std::uint32_t> a{}, aaaa{}, srv{};
     bool operator==(const Ttls&) const = default;
 };
 
@@ -60,19 +60,19 @@ struct NamespaceSpec {
     bool dns = true;  // false: found through the API alone
     std::uint32_t ttl = 5;
     std::uint32_t negative_ttl = 2;
-    std::string description;
+    std::string description{};
     bool operator==(const NamespaceSpec&) const = default;
 };
 
 struct ServiceSpec {
     std::string namespace_name;
     std::string name;  // Cloud Map's: dotted ones and _x._tcp too; lower case where DNS shows it
-    std::string description;
+    std::string description{};
     RoutingPolicy routing_policy = RoutingPolicy::Multivalue;
     FailurePolicy failure_policy = FailurePolicy::FailOpen;
-    Ttls ttl;
-    std::vector<RecordType> record_types;  // empty: all that the instances can fill
-    Protocol protocol = Protocol::Tcp;     // of the _web._tcp name
+    Ttls ttl{};
+    std::vector<RecordType> record_types{};  // empty: all that the instances can fill
+    Protocol protocol = Protocol::Tcp;       // of the _web._tcp name
     std::uint16_t max_answers = 8;
     double panic_threshold =
         0;  // percent of instances; at or below it the failure policy applies; 0: off
@@ -81,19 +81,19 @@ struct ServiceSpec {
     std::uint32_t flap_limit = 0;   // 0: off
     Milliseconds flap_window{60'000};
     Milliseconds custom_health_delay{0};
-    Check check;
+    Check check{};
     bool operator==(const ServiceSpec&) const = default;
 };
 
 struct InstanceSpec {
     std::string id;
-    std::optional<Ipv4> ipv4;
-    std::optional<Ipv6> ipv6;
-    std::optional<std::uint16_t> port;
+    std::optional<Ipv4> ipv4{};
+    std::optional<Ipv6> ipv6{};
+    std::optional<std::uint16_t> port{};
     std::uint16_t weight = 1;
     std::uint16_t priority = 0;
     bool disabled = false;
-    std::map<std::string, std::string> attributes;
+    std::map<std::string, std::string> attributes{};
     bool operator==(const InstanceSpec&) const = default;
 };
 
