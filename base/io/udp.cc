@@ -1,0 +1,186 @@
+#include "base/io/udp.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace dnsd::io {
+
+namespace {
+
+bool set_option(int descriptor, int level, int name) noexcept {
+    const int on = 1;
+    return setsockopt(descriptor, level, name, &on, sizeof on) == 0;
+}
+
+// Room for the one control message that says which address was asked (IP_PKTINFO, IPV6_PKTINFO).
+constexpr std::size_t control_octets = CMSG_SPACE(sizeof(in6_pktinfo));
+
+}  // namespace
+
+Result<UdpSocket> UdpSocket::bind(const SocketAddress& address, bool shared) {
+    const bool v6 = std::holds_alternative<Ipv6>(address.ip);
+    const auto failed = [&] {
+        return fail(fmt::format("UDP {}: {}", address.print(), std::strerror(errno)));
+    };
+    const int descriptor =
+        ::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return failed();
+    UdpSocket socket(descriptor);
+    if (v6 && (!set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY) ||
+               !set_option(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO))) {
+        return failed();
+    }
+    if (!v6 && !set_option(descriptor, IPPROTO_IP, IP_PKTINFO)) return failed();
+    if (shared && !set_option(descriptor, SOL_SOCKET, SO_REUSEPORT)) return failed();
+    sockaddr_storage storage;
+    const socklen_t octets = address.to(storage);
+    if (::bind(descriptor, reinterpret_cast<const sockaddr*>(&storage), octets) != 0)
+        return failed();
+    return socket;
+}
+
+UdpSocket::UdpSocket(UdpSocket&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+UdpSocket::~UdpSocket() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+SocketAddress UdpSocket::address() const noexcept {
+    sockaddr_storage storage{};
+    socklen_t octets = sizeof storage;
+    getsockname(descriptor_, reinterpret_cast<sockaddr*>(&storage), &octets);
+    return SocketAddress::from(reinterpret_cast<const sockaddr&>(storage));
+}
+
+struct UdpResponder::State {
+    struct Slot {
+        sockaddr_storage client;
+        alignas(cmsghdr) std::uint8_t control[control_octets];
+        iovec query, reply;
+    };
+
+    Options options;
+    UdpSocket socket;
+    std::function<void()> before_batch;
+    Respond respond;
+    UdpCounters& counters;
+    std::vector<std::uint8_t> octets;  // of all queries and replies
+    std::vector<Slot> slots;
+    std::vector<mmsghdr> received, replies;
+    std::unique_ptr<Poll> poll;  // last: it calls back into the rest
+
+    State(UdpSocket bound, Options wanted, std::function<void()> before, Respond answer,
+          UdpCounters& counted)
+        : options(wanted),
+          socket(std::move(bound)),
+          before_batch(std::move(before)),
+          respond(std::move(answer)),
+          counters(counted),
+          octets(wanted.batch * (std::size_t{wanted.query_octets_max} + wanted.reply_octets_max)),
+          slots(wanted.batch),
+          received(wanted.batch),
+          replies(wanted.batch) {
+        std::uint8_t* at = octets.data();
+        for (Slot& slot : slots) {
+            slot.query = {at, options.query_octets_max};
+            at += options.query_octets_max;
+            slot.reply = {at, options.reply_octets_max};
+            at += options.reply_octets_max;
+        }
+    }
+
+    unsigned receive() {
+        for (std::size_t i = 0; i < slots.size(); ++i) {
+            received[i] = {};
+            received[i].msg_hdr.msg_name = &slots[i].client;
+            received[i].msg_hdr.msg_namelen = sizeof slots[i].client;
+            received[i].msg_hdr.msg_iov = &slots[i].query;
+            received[i].msg_hdr.msg_iovlen = 1;
+            received[i].msg_hdr.msg_control = slots[i].control;
+            received[i].msg_hdr.msg_controllen = sizeof slots[i].control;
+        }
+        // Errors here (ECONNREFUSED and the like) are an earlier reply's ICMP: nothing to stop for.
+        const int count =
+            recvmmsg(socket.descriptor(), received.data(), options.batch, MSG_DONTWAIT, nullptr);
+        return count > 0 ? static_cast<unsigned>(count) : 0;
+    }
+
+    // The query's control message goes back with the reply: the address asked becomes the source.
+    void address_reply(mmsghdr& reply, const mmsghdr& query) noexcept {
+        reply = {};
+        reply.msg_hdr.msg_name = query.msg_hdr.msg_name;
+        reply.msg_hdr.msg_namelen = query.msg_hdr.msg_namelen;
+        reply.msg_hdr.msg_control = query.msg_hdr.msg_control;
+        reply.msg_hdr.msg_controllen = query.msg_hdr.msg_controllen;
+        for (cmsghdr* c = CMSG_FIRSTHDR(&reply.msg_hdr); c != nullptr;
+             c = CMSG_NXTHDR(&reply.msg_hdr, c)) {
+            if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+                in_pktinfo info;
+                std::memcpy(&info, CMSG_DATA(c), sizeof info);
+                info.ipi_ifindex = 0;  // the route decides, as it does for any reply
+                std::memcpy(CMSG_DATA(c), &info, sizeof info);
+            }
+        }
+    }
+
+    void turn() {
+        const unsigned count = receive();
+        if (count == 0) return;
+        counters.received.add(count);
+        before_batch();
+        unsigned answered = 0;
+        for (unsigned i = 0; i < count; ++i) {
+            Slot& slot = slots[i];
+            const std::span query(static_cast<const std::uint8_t*>(slot.query.iov_base),
+                                  received[i].msg_len);
+            const std::span reply(static_cast<std::uint8_t*>(slot.reply.iov_base),
+                                  options.reply_octets_max);
+            const std::size_t size = respond(
+                query, SocketAddress::from(reinterpret_cast<const sockaddr&>(slot.client)), reply);
+            if (size == 0) continue;
+            slot.reply.iov_len = size;
+            address_reply(replies[answered], received[i]);
+            replies[answered].msg_hdr.msg_iov = &slot.reply;
+            replies[answered].msg_hdr.msg_iovlen = 1;
+            ++answered;
+        }
+        send(answered);
+    }
+
+    void send(unsigned count) {
+        for (unsigned done = 0; done < count;) {
+            const int sent =
+                sendmmsg(socket.descriptor(), replies.data() + done, count - done, MSG_DONTWAIT);
+            if (sent > 0) {
+                done += static_cast<unsigned>(sent);
+                counters.sent.add(static_cast<std::uint64_t>(sent));
+            } else if (errno != EINTR) {
+                ++done;  // this one the kernel refuses; the others may go
+                counters.send_dropped.add();
+            }
+        }
+    }
+};
+
+UdpResponder::UdpResponder(Loop& loop, UdpSocket socket, Options options,
+                           std::function<void()> before_batch, Respond respond,
+                           UdpCounters& counters)
+    : state_(std::make_unique<State>(std::move(socket), options, std::move(before_batch),
+                                     std::move(respond), counters)) {
+    state_->poll = std::make_unique<Poll>(loop, state_->socket.descriptor(),
+                                          [state = state_.get()](unsigned) { state->turn(); });
+    state_->poll->watch(Poll::Readable);
+}
+
+UdpResponder::~UdpResponder() = default;
+
+SocketAddress UdpResponder::address() const noexcept { return state_->socket.address(); }
+
+}  // namespace dnsd::io

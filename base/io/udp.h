@@ -1,0 +1,67 @@
+// UDP sockets that receive and send in batches, and answer from the address that was asked.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/address.h"
+#include "base/counters.h"
+#include "base/io/loop.h"
+#include "base/result.h"
+
+namespace dnsd::io {
+
+// A bound UDP socket. IPv6 sockets take no IPv4 (RFC 3493 §5.3).
+class UdpSocket {
+  public:
+    // `shared`: several sockets of this process take turns on one port (SO_REUSEPORT). The first
+    // one to bind is not shared: it tells whether somebody else is there.
+    static Result<UdpSocket> bind(const SocketAddress& address, bool shared);
+    UdpSocket(UdpSocket&& other) noexcept;
+    UdpSocket& operator=(UdpSocket&&) = delete;
+    ~UdpSocket();
+
+    int descriptor() const noexcept { return descriptor_; }
+    SocketAddress address() const noexcept;  // with the port that the kernel gave
+
+  private:
+    explicit UdpSocket(int descriptor) noexcept : descriptor_(descriptor) {}
+    int descriptor_;
+};
+
+struct UdpCounters {
+    Counter received, sent;
+    Counter send_dropped;  // the kernel would not take it: the client asks again
+};
+
+// Receives on a socket (recvmmsg), asks for a reply to each datagram, sends them (sendmmsg).
+// Belongs to its loop's thread. Buffers are allocated once.
+class UdpResponder {
+  public:
+    // Writes a reply into `reply` and returns its octets; 0: silence.
+    using Respond =
+        std::function<std::size_t(std::span<const std::uint8_t> query, const SocketAddress& client,
+                                  std::span<std::uint8_t> reply)>;
+    struct Options {
+        std::uint16_t query_octets_max = 4096;  // longer datagrams are cut, and then malformed
+        std::uint16_t reply_octets_max = 4096;
+        unsigned batch = 32;  // datagrams in one system call
+    };
+
+    // before_batch runs after datagrams were received and before the first is answered.
+    UdpResponder(Loop& loop, UdpSocket socket, Options options, std::function<void()> before_batch,
+                 Respond respond, UdpCounters& counters);
+    ~UdpResponder();
+    UdpResponder(const UdpResponder&) = delete;
+    UdpResponder& operator=(const UdpResponder&) = delete;
+
+    SocketAddress address() const noexcept;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dnsd::io
