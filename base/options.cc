@@ -29,6 +29,8 @@ std::string allowed(const Option& option) {
                                static_cast<std::int64_t>(option.most));
         case Option::Type::Seconds:
             return fmt::format("seconds from {} to {}", number(option.least), number(option.most));
+        case Option::Type::Percent:
+            return fmt::format("percent from {} to {}", number(option.least), number(option.most));
         case Option::Type::Text:
             return option.choices.empty()
                        ? "a string"
@@ -54,6 +56,7 @@ std::optional<OptionValue> value_of(const Option& option, const toml::node& node
             }
             break;
         case Option::Type::Seconds:
+        case Option::Type::Percent:
             if (node.is_number()) {
                 if (const auto value = node.value<double>(); value && within(*value)) return *value;
             }
@@ -264,9 +267,10 @@ std::string Options::print() const {
         }
         const std::string_view key =
             table.empty() ? option.name : option.name.substr(table.size() + 1);
-        out += fmt::format("\n{}# Takes {}.{}\n{} = {}\n", commented(option.help), allowed(option),
-                           option.reloadable ? " SIGHUP applies it." : "", key,
-                           printed(at(option.name)));
+        const Value& value = values_.at(option.name);
+        out += fmt::format("\n{}# Takes {}.{}\n{}{} = {}\n", commented(option.help),
+                           allowed(option), option.reloadable ? " SIGHUP applies it." : "",
+                           option.by_profile && !value.set ? "# " : "", key, printed(value.value));
     }
     return out;
 }

@@ -16,16 +16,18 @@
 namespace dnsd {
 
 struct Option {
-    enum class Type { Bool, Integer, Seconds, Text, TextList };
+    enum class Type { Bool, Integer, Seconds, Percent, Text, TextList };
     std::string_view name;  // "dns.listen": table, dot, key; a bare key is a top-level one
     Type type;
     std::string_view initial;  // the default, as TOML writes it
-    double least = 0;          // Integer and Seconds: the bounds
+    double least = 0;          // Integer, Seconds and Percent: the bounds
     double most = 0;
     std::vector<std::string_view> choices;  // Text: what is allowed; empty for anything
     bool reloadable = false;                // SIGHUP applies it
-    std::string_view help;                  // sentences, for dnsd.toml
-    std::string_view removed = {};          // not empty: the option is gone; this says what to do
+    bool by_profile =
+        false;              // the profile decides unless it is set: printed as a comment until then
+    std::string_view help;  // sentences, for dnsd.toml
+    std::string_view removed = {};  // not empty: the option is gone; this says what to do
 };
 
 using OptionValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
@@ -46,6 +48,7 @@ class Options {
     bool boolean(std::string_view name) const { return std::get<bool>(at(name)); }
     std::int64_t integer(std::string_view name) const { return std::get<std::int64_t>(at(name)); }
     double seconds(std::string_view name) const { return std::get<double>(at(name)); }
+    double percent(std::string_view name) const { return std::get<double>(at(name)); }
     const std::string& text(std::string_view name) const { return std::get<std::string>(at(name)); }
     const std::vector<std::string>& list(std::string_view name) const {
         return std::get<std::vector<std::string>>(at(name));
