@@ -26,13 +26,15 @@ class Name {
     // Text as master files write it (RFC 1035 §5.1): \. and \DDD escapes. Every name is taken as
     // absolute, a final dot is allowed. The error says which limit it breaks.
     static Result<Name> parse(std::string_view text);
+    // The same, but a name without a final dot goes on with `origin`, and "@" is the origin.
+    static Result<Name> parse(std::string_view text, const Name& origin);
 
     // Octets of an uncompressed name, exactly; nothing if they are none.
     static std::optional<Name> from_octets(std::span<const std::uint8_t> octets) noexcept;
 
     std::span<const std::uint8_t> octets() const noexcept {
         return {octets_.data(), size_};
-    }                                                    // root label included
+    }  // root label included
     std::size_t size() const noexcept { return size_; }  // octets, root label included
     bool is_root() const noexcept { return size_ == 1; }
     std::size_t label_count() const noexcept;  // the root has none
@@ -61,6 +63,12 @@ class Name {
     std::uint64_t hash() const noexcept;  // equal names, equal hashes
 
   private:
+    friend class Reader;  // builds names in place, from labels and pointers
+
+    // Puts `label` at the end, before the root label. False, and nothing happens, if a limit is
+    // broken.
+    bool append_label(std::span<const std::uint8_t> label) noexcept;
+
     std::uint8_t size_;
     std::array<std::uint8_t, octets_max> octets_;  // only the first size_ are meant
 };
