@@ -20,8 +20,11 @@ class ZoneSet {
         std::shared_ptr<const Zone> zone) const;  // added or replaced
     std::shared_ptr<const ZoneSet> without(const wire::Name& apex) const;
 
-    std::size_t size() const noexcept;
+    std::size_t size() const noexcept { return zones_.size(); }
     std::vector<std::shared_ptr<const Zone>> zones() const;  // in canonical order of their apexes
+
+  private:
+    Trie<Zone> zones_;
 };
 
 }  // namespace dnsd::tree

@@ -220,10 +220,12 @@ std::weak_ordering Name::operator<=>(const Name& other) const noexcept {
     return ours.count <=> theirs.count;
 }
 
-std::uint64_t Name::hash() const noexcept {
-    std::array<std::uint8_t, octets_max> lower;
-    fold(octets(), lower.data());
-    return XXH3_64bits(lower.data(), size_);
+std::uint64_t Name::hash() const noexcept { return hash_name(octets()); }
+
+std::uint64_t hash_name(std::span<const std::uint8_t> octets) noexcept {
+    std::array<std::uint8_t, Name::octets_max> lower;
+    fold(octets, lower.data());
+    return XXH3_64bits(lower.data(), octets.size());
 }
 
 bool Name::append_label(std::span<const std::uint8_t> label) noexcept {

@@ -1,0 +1,40 @@
+#include "zone/tree/zone_set.h"
+
+#include <algorithm>
+
+namespace dnsd::tree {
+
+const Zone* ZoneSet::find(const wire::Name& name) const noexcept {
+    for (std::span<const std::uint8_t> suffix = name.octets();;
+         suffix = suffix.subspan(suffix[0] + std::size_t{1})) {
+        const auto* zone = zones_.find(suffix, wire::hash_name(suffix));
+        if (zone != nullptr) return zone->get();
+        if (suffix.size() == 1) return nullptr;
+    }
+}
+
+std::shared_ptr<const Zone> ZoneSet::find_apex(const wire::Name& apex) const {
+    const auto* zone = zones_.find(apex.octets(), apex.hash());
+    return zone == nullptr ? nullptr : *zone;
+}
+
+std::shared_ptr<const ZoneSet> ZoneSet::with(std::shared_ptr<const Zone> zone) const {
+    auto next = std::make_shared<ZoneSet>(*this);
+    next->zones_.set(std::move(zone));
+    return next;
+}
+
+std::shared_ptr<const ZoneSet> ZoneSet::without(const wire::Name& apex) const {
+    auto next = std::make_shared<ZoneSet>(*this);
+    next->zones_.erase(apex.octets(), apex.hash());
+    return next;
+}
+
+std::vector<std::shared_ptr<const Zone>> ZoneSet::zones() const {
+    std::vector<std::shared_ptr<const Zone>> sorted;
+    zones_.for_each([&](const auto& zone) { sorted.push_back(zone); });
+    std::ranges::sort(sorted, [](const auto& a, const auto& b) { return a->apex() < b->apex(); });
+    return sorted;
+}
+
+}  // namespace dnsd::tree
