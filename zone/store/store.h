@@ -65,10 +65,13 @@ class Store {
 
     virtual Result<Contents> load() = 0;
 
+    // After the first failure in a transaction all else in it fails with the same words, commit()
+    // too. A service's namespace and an instance's service must be there at the commit.
     virtual Result<> begin() = 0;
     virtual Result<> save(const NamespaceRow& row) = 0;
     virtual Result<> save(const ServiceRow& row) = 0;
     virtual Result<> save(const InstanceRow& row) = 0;
+    // What is not there is no failure; what is inside goes with it.
     virtual Result<> remove_namespace(const std::string& name) = 0;
     virtual Result<> remove_service(const std::string& namespace_name, const std::string& name) = 0;
     virtual Result<> remove_instance(const std::string& namespace_name, const std::string& service,

@@ -1,0 +1,109 @@
+#include "zone/store/cells.h"
+
+#include <nlohmann/json.hpp>
+
+namespace dnsd::store {
+
+namespace {
+
+using nlohmann::json;
+
+void put_json(Statement& statement, int at, const json& value) {
+    // An octet that is no UTF-8 (a check's outcome may quote a peer) is replaced, not thrown at us.
+    statement.bind(at,
+                   std::string_view(value.dump(-1, ' ', false, json::error_handler_t::replace)));
+}
+
+// Reads with `read`, which may take it that everything has the type it wants.
+template <class Read>
+bool take_json(const Statement& statement, int column, Read read) {
+    try {
+        read(json::parse(statement.text(column)));
+        return true;
+    } catch (const json::exception&) {
+        return false;
+    }
+}
+
+WallTime time_of(const json& value) { return WallTime(Milliseconds(value.get<std::int64_t>())); }
+
+}  // namespace
+
+bool take(const Statement& statement, int column, Ipv4& value) {
+    const auto parsed = parse_ipv4(statement.text(column));
+    if (parsed) value = *parsed;
+    return parsed.has_value();
+}
+
+bool take(const Statement& statement, int column, Ipv6& value) {
+    const auto parsed = parse_ipv6(statement.text(column));
+    if (parsed) value = *parsed;
+    return parsed.has_value();
+}
+
+void put(Statement& statement, int at, const Attributes& value) {
+    put_json(statement, at, value.empty() ? json::object() : json(value));
+}
+bool take(const Statement& statement, int column, Attributes& value) {
+    return take_json(statement, column, [&](const json& map) { map.get_to(value); });
+}
+
+void put(Statement& statement, int at, const std::vector<model::RecordType>& value) {
+    json list = json::array();
+    for (const model::RecordType type : value) list.push_back(print(type));
+    put_json(statement, at, list);
+}
+bool take(const Statement& statement, int column, std::vector<model::RecordType>& value) {
+    std::vector<std::string> words;
+    if (!take(statement, column, words)) return false;
+    value.clear();
+    for (const std::string& word : words) {
+        const auto type = model::parse_record_type(word);
+        if (!type) return false;
+        value.push_back(*type);
+    }
+    return true;
+}
+
+void put(Statement& statement, int at, const std::vector<std::string>& value) {
+    put_json(statement, at, value);
+}
+bool take(const Statement& statement, int column, std::vector<std::string>& value) {
+    return take_json(statement, column, [&](const json& list) { list.get_to(value); });
+}
+
+void put(Statement& statement, int at, const std::vector<model::InstanceEvent>& value) {
+    json list = json::array();
+    for (const auto& instance : value)
+        list.push_back({{"id", instance.id}, {"status", instance.status}, {"was", instance.was}});
+    put_json(statement, at, list);
+}
+bool take(const Statement& statement, int column, std::vector<model::InstanceEvent>& value) {
+    return take_json(statement, column, [&](const json& list) {
+        value.clear();
+        for (const json& one : list)
+            value.push_back({.id = one.at("id"), .status = one.at("status"), .was = one.at("was")});
+    });
+}
+
+void put(Statement& statement, int at, const std::vector<model::ProbeRecord>& value) {
+    json list = json::array();
+    for (const auto& probe : value)
+        list.push_back({{"tick", probe.tick.time_since_epoch().count()},
+                        {"ended", probe.ended.time_since_epoch().count()},
+                        {"success", probe.success},
+                        {"outcome", probe.outcome}});
+    put_json(statement, at, list);
+}
+bool take(const Statement& statement, int column, std::vector<model::ProbeRecord>& value) {
+    return take_json(statement, column, [&](const json& list) {
+        value.clear();
+        for (const json& one : list)
+            value.push_back({.tick = time_of(one.at("tick")),
+                             .ended = time_of(one.at("ended")),
+                             .success = one.at("success"),
+                             .outcome = one.at("outcome")});
+    });
+}
+
+}  // namespace dnsd::store
