@@ -1,0 +1,41 @@
+// DNS over UDP and TCP: one worker thread per core, each with a loop and sockets of its own, all
+// answering from the zones that were published last.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/address.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "base/snapshot.h"
+#include "dnsd/nameserver/answer.h"
+#include "dnsd/nameserver/tcp_server.h"
+#include "zone/tree/zone_set.h"
+
+namespace dnsd::nameserver {
+
+// Belongs to one thread, but for metrics().
+class Server {
+  public:
+    struct Options {
+        std::vector<SocketAddress>
+            listen;  // port 0: all workers, UDP and TCP, share the number the first one got
+        unsigned workers = 0;  // 0: one per core
+        AnswerOptions answer;
+        TcpLimits tcp;  // of all workers together
+    };
+
+    // Binds; answers nothing before start(). `zones` and `clock` must outlive it.
+    static Result<std::unique_ptr<Server>> open(Options options,
+                                                const Snapshot<tree::ZoneSet>& zones,
+                                                const Clock& clock);
+    virtual ~Server() = default;  // stops
+
+    virtual void start() = 0;
+    virtual void stop() = 0;  // what was received is answered; then the workers end
+    virtual const std::vector<SocketAddress>& addresses() const noexcept = 0;
+    virtual std::vector<Metric> metrics() const = 0;  // any thread
+};
+
+}  // namespace dnsd::nameserver

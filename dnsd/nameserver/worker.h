@@ -1,0 +1,58 @@
+// One thread that answers queries.
+#pragma once
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/io/mailbox.h"
+#include "base/io/udp.h"
+#include "base/snapshot.h"
+#include "dnsd/nameserver/answer.h"
+#include "dnsd/nameserver/tcp_server.h"
+
+namespace dnsd::nameserver {
+
+struct WorkerCounters {
+    AnswerCounters udp_answers, tcp_answers;
+    io::UdpCounters udp;
+    TcpCounters tcp;
+};
+
+// Made and stopped by the thread that owns the server.
+class Worker {
+  public:
+    Worker(const AnswerOptions& options, TcpLimits tcp, const Snapshot<tree::ZoneSet>& zones,
+           const Clock& clock, std::vector<io::UdpSocket> udp,
+           std::vector<io::Descriptor> tcp_listeners);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    void start();
+    void stop();
+    const WorkerCounters& counters() const noexcept { return counters_; }  // any thread
+
+  private:
+    // After a batch was received, and before it is answered: else an acknowledged change could be
+    // missed.
+    void look_up_to_date();
+    std::size_t answer_with(Transport transport, AnswerCounters& counters,
+                            std::span<const std::uint8_t> query, std::span<std::uint8_t> reply);
+
+    const AnswerOptions& options_;
+    const Clock& clock_;
+    WorkerCounters counters_;
+    SnapshotView<tree::ZoneSet> view_;
+    const tree::ZoneSet* zones_ = nullptr;  // of the batch under way
+    WallTime now_{};
+    Random random_ = seeded_by_machine();
+    io::Loop loop_;
+    io::Mailbox mailbox_;
+    TcpServer tcp_;
+    std::vector<std::unique_ptr<io::UdpResponder>> udp_;
+    std::thread thread_;
+};
+
+}  // namespace dnsd::nameserver

@@ -1,0 +1,278 @@
+#include "zone/wire/message.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "zone/wire/reader.h"
+
+namespace dnsd::wire {
+
+namespace {
+
+constexpr std::uint16_t qr_bit = 0x8000, aa_bit = 0x0400, tc_bit = 0x0200, rd_bit = 0x0100;
+constexpr std::size_t opt_octets = 11;  // an OPT RR without options
+constexpr std::uint32_t do_bit = 0x8000;
+
+struct RecordHead {
+    Name owner;
+    RrType type;
+    std::uint16_t rr_class;
+    std::uint32_t ttl;
+    std::span<const std::uint8_t> rdata;
+};
+
+RecordHead read_record(Reader& reader) noexcept {
+    RecordHead head;
+    head.owner = reader.name();
+    head.type = static_cast<RrType>(reader.u16());
+    head.rr_class = reader.u16();
+    head.ttl = reader.u32();
+    head.rdata = reader.take(reader.u16());
+    return head;
+}
+
+Question read_question(Reader& reader) noexcept {
+    Question question;
+    question.name = reader.name();
+    question.type = static_cast<RrType>(reader.u16());
+    question.rr_class = static_cast<RrClass>(reader.u16());
+    return question;
+}
+
+// RFC 6891 §6.1.3: the class is a size, the TTL holds version and flags.
+std::optional<Edns> edns_of(const RecordHead& opt) noexcept {
+    if (!opt.owner.is_root()) return std::nullopt;
+    Edns edns;
+    edns.udp_payload_octets = std::max(opt.rr_class, std::uint16_t{512});  // §6.2.3
+    edns.version = static_cast<std::uint8_t>(opt.ttl >> 16);
+    edns.dnssec_ok = (opt.ttl & do_bit) != 0;
+    Reader options(opt.rdata);
+    while (options.ok() && options.left() > 0) {
+        const std::uint16_t code = options.u16();
+        options.take(options.u16());
+        if (code == nsid_option) edns.asks_nsid = true;
+    }
+    if (!options.ok()) return std::nullopt;
+    return edns;
+}
+
+// How the RDATA of the types that may be compressed is laid out (RFC 3597 §4: those of RFC 1035).
+struct Layout {
+    std::size_t before = 0;  // octets in front of the names
+    std::size_t names = 0;
+};
+Layout layout_of(RrType type) noexcept {
+    switch (type) {
+        case RrType::NS:
+        case RrType::MD:
+        case RrType::MF:
+        case RrType::CNAME:
+        case RrType::MB:
+        case RrType::PTR:
+            return {0, 1};
+        case RrType::SOA:
+        case RrType::MINFO:
+            return {0, 2};
+        case RrType::MX:
+            return {2, 1};
+        default:
+            return {};
+    }
+}
+
+}  // namespace
+
+Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexcept {
+    Reader reader(octets);
+    Query query;
+    query.id = reader.u16();
+    const std::uint16_t flags = reader.u16();
+    const std::uint16_t questions = reader.u16();
+    const std::uint16_t answers = reader.u16();
+    const std::uint16_t authorities = reader.u16();
+    const std::uint16_t additionals = reader.u16();
+    if (!reader.ok() || (flags & qr_bit) != 0)
+        return std::unexpected(BadQuery{BadQuery::Reply::Silence, query});
+    query.opcode = static_cast<Opcode>((flags >> 11) & 0x0f);
+    query.recursion_desired = (flags & rd_bit) != 0;
+    if (query.opcode != Opcode::Query) return query;
+
+    const auto malformed = [&] {
+        return std::unexpected(BadQuery{BadQuery::Reply::FormErr, query});
+    };
+    if (questions != 1 || answers != 0 || authorities != 0) return malformed();
+    Question question = read_question(reader);
+    if (!reader.ok()) return malformed();
+    query.question = question;
+    for (unsigned i = 0; i < additionals; ++i) {
+        const RecordHead record = read_record(reader);
+        if (!reader.ok()) return malformed();
+        if (record.type != RrType::OPT) continue;
+        if (query.edns) return malformed();  // RFC 6891 §6.1.1: one at most
+        query.edns = edns_of(record);
+        if (!query.edns) return malformed();
+    }
+    if (reader.left() != 0) return malformed();
+    return query;
+}
+
+std::optional<Message> decode_message(std::span<const std::uint8_t> octets) {
+    Reader reader(octets);
+    Message message;
+    message.id = reader.u16();
+    message.flags = reader.u16();
+    const std::uint16_t questions = reader.u16();
+    const std::array<std::uint16_t, 3> counts = {reader.u16(), reader.u16(), reader.u16()};
+    for (unsigned i = 0; i < questions && reader.ok(); ++i)
+        message.questions.push_back(read_question(reader));
+    for (std::size_t section = 0; section < counts.size(); ++section) {
+        for (unsigned i = 0; i < counts[section] && reader.ok(); ++i) {
+            const RecordHead head = read_record(reader);
+            message.records.push_back({static_cast<Section>(section), head.owner, head.type,
+                                       head.rr_class, head.ttl, head.rdata});
+        }
+    }
+    if (!reader.ok() || reader.left() != 0) return std::nullopt;
+    return message;
+}
+
+ReplyWriter::ReplyWriter(const Query& query, std::span<std::uint8_t> octets,
+                         std::size_t limit) noexcept
+    : octets_(octets), limit_(std::min(limit, octets.size())), query_(query) {
+    const std::size_t reserved = query.edns ? opt_octets : 0;
+    DNSD_ASSERT(limit_ >= header_octets + reserved);
+    at_ = header_octets;
+    limit_ -= reserved;
+    if (!query.question) return;
+    has_question_ = put_name(query.question->name) &&
+                    put_u16(static_cast<std::uint16_t>(query.question->type)) &&
+                    put_u16(static_cast<std::uint16_t>(query.question->rr_class));
+    DNSD_ASSERT(has_question_);  // it takes at most 271 octets of the 512 that every client takes
+    keep_targets();
+}
+
+bool ReplyWriter::put(std::span<const std::uint8_t> octets) noexcept {
+    if (limit_ - at_ < octets.size()) return false;
+    std::ranges::copy(octets, octets_.begin() + static_cast<std::ptrdiff_t>(at_));
+    at_ += octets.size();
+    return true;
+}
+
+bool ReplyWriter::put_u16(std::uint16_t value) noexcept {
+    const std::array<std::uint8_t, 2> octets = {static_cast<std::uint8_t>(value >> 8),
+                                                static_cast<std::uint8_t>(value)};
+    return put(octets);
+}
+
+bool ReplyWriter::put_u32(std::uint32_t value) noexcept {
+    return put_u16(static_cast<std::uint16_t>(value >> 16)) &&
+           put_u16(static_cast<std::uint16_t>(value));
+}
+
+bool ReplyWriter::stands_at(std::size_t offset,
+                            std::span<const std::uint8_t> suffix) const noexcept {
+    for (;;) {
+        if ((octets_[offset] & 0xc0) == 0xc0) {  // ours, so it leads backwards
+            offset = std::size_t{octets_[offset] & 0x3fU} << 8 | octets_[offset + 1];
+            continue;
+        }
+        const std::size_t label = octets_[offset] + std::size_t{1};
+        if (label > suffix.size() ||
+            !std::ranges::equal(octets_.subspan(offset, label), suffix.first(label))) {
+            return false;
+        }
+        if (label == 1) return true;
+        offset += label;
+        suffix = suffix.subspan(label);
+    }
+}
+
+bool ReplyWriter::put_name(const Name& name) noexcept {
+    std::span<const std::uint8_t> rest = name.octets();
+    while (rest[0] != 0) {
+        for (std::size_t i = 0; i < target_count_; ++i) {
+            if (stands_at(targets_[i], rest))
+                return put_u16(static_cast<std::uint16_t>(0xc000 | targets_[i]));
+        }
+        const std::size_t label = rest[0] + std::size_t{1};
+        const std::size_t here = at_;
+        if (!put(rest.first(label))) return false;
+        pending_[pending_count_++] = static_cast<std::uint16_t>(here);
+        rest = rest.subspan(label);
+    }
+    return put(rest);
+}
+
+bool ReplyWriter::put_rdata(RrType type, std::span<const std::uint8_t> rdata) noexcept {
+    const Layout layout = layout_of(type);
+    if (layout.names == 0) return put(rdata);
+    Reader reader(rdata);
+    if (!put(reader.take(layout.before))) return false;
+    for (std::size_t i = 0; i < layout.names; ++i) {
+        if (!put_name(reader.name())) return false;
+    }
+    return put(reader.take(reader.left()));
+}
+
+bool ReplyWriter::add(Section section, const Name& owner, RrType type, std::uint32_t ttl,
+                      std::span<const std::uint8_t> rdata, RrClass rr_class) noexcept {
+    const std::size_t start = at_;
+    const auto undo = [&] {
+        at_ = start;
+        pending_count_ = 0;
+        return false;
+    };
+    if (!put_name(owner) || !put_u16(static_cast<std::uint16_t>(type)) ||
+        !put_u16(static_cast<std::uint16_t>(rr_class)) || !put_u32(ttl)) {
+        return undo();
+    }
+    const std::size_t length_at = at_;
+    if (!put_u16(0) || !put_rdata(type, rdata)) return undo();
+    const std::size_t length = at_ - length_at - 2;
+    octets_[length_at] = static_cast<std::uint8_t>(length >> 8);
+    octets_[length_at + 1] = static_cast<std::uint8_t>(length);
+    keep_targets();
+    ++counts_[static_cast<std::size_t>(section)];
+    return true;
+}
+
+// Only what stays in the message may be pointed to, and only as far as 14 bits reach.
+void ReplyWriter::keep_targets() noexcept {
+    for (std::size_t i = 0; i < pending_count_ && target_count_ < targets_max; ++i) {
+        if (pending_[i] < 0x4000) targets_[target_count_++] = pending_[i];
+    }
+    pending_count_ = 0;
+}
+
+std::size_t ReplyWriter::finish(std::uint16_t our_udp_payload_octets,
+                                std::span<const std::uint8_t> nsid) noexcept {
+    if (query_.edns) {
+        limit_ += opt_octets;
+        const bool with_nsid =
+            !nsid.empty() && query_.edns->asks_nsid && limit_ - at_ >= opt_octets + 4 + nsid.size();
+        const std::uint32_t extended = static_cast<std::uint32_t>(rcode_) >> 4 << 24;
+        const std::uint8_t root = 0;
+        bool fits = put({&root, 1}) && put_u16(static_cast<std::uint16_t>(RrType::OPT)) &&
+                    put_u16(our_udp_payload_octets) &&
+                    put_u32(extended | (query_.edns->dnssec_ok ? do_bit : 0)) &&
+                    put_u16(static_cast<std::uint16_t>(with_nsid ? 4 + nsid.size() : 0));
+        if (with_nsid) {
+            fits = fits && put_u16(nsid_option) &&
+                   put_u16(static_cast<std::uint16_t>(nsid.size())) && put(nsid);
+        }
+        DNSD_ASSERT(fits);
+        ++counts_[static_cast<std::size_t>(Section::Additional)];
+    }
+    const std::size_t size = std::exchange(at_, 0);
+    put_u16(query_.id);
+    put_u16(static_cast<std::uint16_t>(qr_bit | static_cast<unsigned>(query_.opcode) << 11 |
+                                       (authoritative_ ? aa_bit : 0U) | (truncated_ ? tc_bit : 0U) |
+                                       (query_.recursion_desired ? rd_bit : 0U) |
+                                       (static_cast<unsigned>(rcode_) & 0x0f)));
+    put_u16(has_question_ ? 1 : 0);
+    for (const std::uint16_t count : counts_) put_u16(count);
+    return size;
+}
+
+}  // namespace dnsd::wire

@@ -1,0 +1,37 @@
+// Reads a DNS message or a piece of one, octet by octet, inside its bounds.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "zone/wire/name.h"
+
+namespace dnsd::wire {
+
+// The first read that does not fit makes the reader fail for good, and every later one gives zeros:
+// a decoder reads like the figure in the RFC and asks ok() once. A value; looks into `octets`.
+class Reader {
+  public:
+    explicit Reader(std::span<const std::uint8_t> octets) noexcept : octets_(octets) {}
+
+    std::uint8_t u8() noexcept;
+    std::uint16_t u16() noexcept;
+    std::uint32_t u32() noexcept;
+    std::span<const std::uint8_t> take(std::size_t count) noexcept;
+    // RFC 1035 §4.1.4. Pointers lead strictly backwards, so that they end.
+    Name name() noexcept;
+
+    bool ok() const noexcept { return ok_; }
+    std::size_t at() const noexcept { return at_; }
+    std::size_t left() const noexcept { return octets_.size() - at_; }
+
+  private:
+    bool has(std::size_t count) noexcept;
+    void break_off() noexcept { ok_ = false; }
+
+    std::span<const std::uint8_t> octets_;
+    std::size_t at_ = 0;
+    bool ok_ = true;
+};
+
+}  // namespace dnsd::wire
