@@ -166,19 +166,6 @@ std::unexpected<Error> refuse_damaged(const std::string& finding) {
                 "an empty store");
 }
 
-// SQLite takes a file whose last page is short. A write-ahead log beside it may hold that page: a
-// checkpoint that was cut short is recovered, and is no damage.
-bool is_cut_off(const std::string& path, std::string_view header) {
-    constexpr std::size_t page_size_at = 16;
-    const std::uint32_t written = u32(header, page_size_at) >> 16;
-    const std::uint32_t page_octets = written == 1 ? 65'536 : written;
-    std::error_code error;
-    const auto log_octets = std::filesystem::file_size(path + "-wal", error);
-    if (!error && log_octets > 0) return false;
-    const auto octets = std::filesystem::file_size(path, error);
-    return !error && page_octets > 0 && octets % page_octets != 0;
-}
-
 // SQLite reads the missing end of a last page as zeros. Where a log or a journal waits, it holds
 // what the file lacks.
 bool is_cut_off(const std::string& path, std::string_view header) {
@@ -204,7 +191,6 @@ Result<Found> inspect_file(const std::string& path, std::int64_t newest_version)
     if (header->size() < header_octets || !header->starts_with(file_magic) ||
         u32(*header, application_id_at) != application_id)
         return refuse_foreign();
-    if (is_cut_off(path, *header)) return refuse_damaged("it ends inside a page");
     const std::int64_t version = u32(*header, user_version_at);
     if (version > newest_version) return refuse_newer(version, newest_version);
     if (is_cut_off(path, *header)) return refuse_damaged("the end is missing");
