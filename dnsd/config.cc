@@ -1,0 +1,450 @@
+#include "dnsd/config.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace dnsd {
+
+namespace {
+
+using Type = Option::Type;
+
+constexpr double ttl_max = 2147483647;  // RFC 2181 §8
+constexpr double count_max = 10'000'000;
+
+const auto table = std::to_array<Option>({
+    {.name = "profile",
+     .type = Type::Text,
+     .initial = "'fast'",
+     .choices = {"fast", "aws"},
+     .help = "What the delays and thresholds below start from: 'fast' is the least that is "
+             "safe, 'aws' does what Route 53 and Cloud Map do. Each can be set by itself."},
+    {.name = "user",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .help = "Started as root, dnsd becomes this user once its sockets are bound and its "
+             "store is open. Empty: it stays who it is."},
+    {.name = "advertise",
+     .type = Type::TextList,
+     .initial = "[]",
+     .choices = {},
+     .help = "IP addresses under which clients reach this server, where a listen address is "
+             "a wildcard: what ns.dns.<zone>, api.<zone> and data-api.<zone> answer."},
+    {.name = "name_server",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .help = "The primary name server that SOA and NS records name. Empty: ns.dns.<zone>, in "
+             "every zone."},
+
+    {.name = "dns.listen",
+     .type = Type::TextList,
+     .initial = "['127.0.0.1:53', '[::1]:53']",
+     .choices = {},
+     .help = "Addresses for DNS over UDP and TCP. Port 0 takes a free one."},
+    {.name = "dns.workers",
+     .type = Type::Integer,
+     .initial = "0",
+     .least = 0,
+     .most = 256,
+     .choices = {},
+     .help = "Threads that answer queries. 0: one for each core."},
+    {.name = "dns.udp_payload_max",
+     .type = Type::Integer,
+     .initial = "1232",
+     .least = 512,
+     .most = 4096,
+     .choices = {},
+     .help = "Octets of the longest UDP answer, whatever the client would take. 1232 passes "
+             "every path unfragmented."},
+    {.name = "dns.nsid",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .help =
+         "What clients that ask for the name server's identity get (RFC 5001). Empty: nothing."},
+    {.name = "dns.server_id",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .help = "What CHAOS TXT id.server answers. Empty: it is refused."},
+    {.name = "dns.version",
+     .type = Type::Text,
+     .initial = "'dnsd'",
+     .choices = {},
+     .help = "What CHAOS TXT version.server answers. Empty: it is refused."},
+    {.name = "dns.tcp_connections_max",
+     .type = Type::Integer,
+     .initial = "4000",
+     .least = 1,
+     .most = count_max,
+     .choices = {},
+     .help = "TCP connections open at once; further ones are closed at once, and counted."},
+    {.name = "dns.tcp_connections_per_client_max",
+     .type = Type::Integer,
+     .initial = "200",
+     .least = 1,
+     .most = count_max,
+     .choices = {},
+     .help = "Of these, at most so many from one IP address."},
+    {.name = "dns.tcp_idle_timeout",
+     .type = Type::Seconds,
+     .initial = "10",
+     .least = 0.1,
+     .most = 3600,
+     .choices = {},
+     .help = "A TCP connection that is silent so long is closed (RFC 7766 §6.2.3)."},
+    {.name = "dns.query_log_sample",
+     .type = Type::Integer,
+     .initial = "0",
+     .least = 0,
+     .most = 1e9,
+     .choices = {},
+     .help = "Logs one query in so many. 0: none."},
+
+    {.name = "api.listen",
+     .type = Type::TextList,
+     .initial = "['127.0.0.1:8053']",
+     .choices = {},
+     .help = "Addresses for the HTTP API. Anything but loopback wants api.tokens."},
+    {.name = "api.tokens",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .reloadable = true,
+     .help = "A file of tokens, one a line: `<sha256 of the token in hex> "
+             "<read|report|write> [namespace ...]`. SIGHUP reads the file again. Empty: no "
+             "token is asked for."},
+    {.name = "api.insecure",
+     .type = Type::Bool,
+     .initial = "false",
+     .choices = {},
+     .help = "Lets tokens travel over plain HTTP off loopback."},
+    {.name = "api.metrics_open",
+     .type = Type::Bool,
+     .initial = "false",
+     .choices = {},
+     .help = "Shows /metrics without a token."},
+    {.name = "api.connections_max",
+     .type = Type::Integer,
+     .initial = "20000",
+     .least = 1,
+     .most = 1e6,
+     .choices = {},
+     .help = "HTTP connections open at once, waiting ones included."},
+    {.name = "api.connections_per_client_max",
+     .type = Type::Integer,
+     .initial = "20000",
+     .least = 1,
+     .most = 1e6,
+     .choices = {},
+     .help = "Of these, at most so many from one IP address."},
+    {.name = "api.body_octets_max",
+     .type = Type::Integer,
+     .initial = "4194304",
+     .least = 1024,
+     .most = 1e9,
+     .choices = {},
+     .help = "The largest request body; a larger one gets 413."},
+    {.name = "api.idle_timeout",
+     .type = Type::Seconds,
+     .initial = "60",
+     .least = 1,
+     .most = 3600,
+     .choices = {},
+     .help = "A connection that neither sends nor waits for an answer so long is closed."},
+
+    {.name = "store.path",
+     .type = Type::Text,
+     .initial = "'/var/lib/dnsd/dnsd.db'",
+     .choices = {},
+     .help = "The SQLite file that keeps everything."},
+    {.name = "store.synchronous",
+     .type = Type::Text,
+     .initial = "'full'",
+     .choices = {"full", "normal"},
+     .help = "'full' syncs each commit to the disk before it is acknowledged. 'normal' may "
+             "lose the last acknowledged changes in a power loss."},
+    {.name = "events.keep",
+     .type = Type::Integer,
+     .initial = "100000",
+     .least = 1,
+     .most = 1e8,
+     .choices = {},
+     .help = "Events kept in the event table; the oldest go."},
+
+    {.name = "registry.instances_per_service_max",
+     .type = Type::Integer,
+     .initial = "10000",
+     .least = 1,
+     .most = 60000,
+     .choices = {},
+     .help = "Instances that one service may have."},
+    {.name = "registry.changes_waiting_max",
+     .type = Type::Integer,
+     .initial = "100000",
+     .least = 1,
+     .most = 1e7,
+     .choices = {},
+     .help = "Changes that may wait for the writer; further ones get 503."},
+    {.name = "registry.track_answers",
+     .type = Type::Bool,
+     .initial = "true",
+     .choices = {},
+     .help = "Keeps when names were answered last, which makes safe_after exact. Otherwise "
+             "it is the publication plus the largest TTL that was in force."},
+    {.name = "registry.publish_delay",
+     .type = Type::Seconds,
+     .initial = "0",
+     .least = 0,
+     .most = 3600,
+     .choices = {},
+     .by_profile = true,
+     .help = "Between the commit of a change and its answers. For experiments. Profile fast: "
+             "0, aws: 60."},
+
+    {.name = "defaults.ttl",
+     .type = Type::Integer,
+     .initial = "5",
+     .least = 0,
+     .most = ttl_max,
+     .choices = {},
+     .by_profile = true,
+     .help = "The TTL of a namespace that names none. Profile fast: 5, aws: 60."},
+    {.name = "defaults.negative_ttl",
+     .type = Type::Integer,
+     .initial = "2",
+     .least = 0,
+     .most = ttl_max,
+     .choices = {},
+     .by_profile = true,
+     .help =
+         "The TTL of negative answers, where the namespace names none. Profile fast: 2, aws: 900."},
+    {.name = "defaults.max_answers",
+     .type = Type::Integer,
+     .initial = "8",
+     .least = 1,
+     .most = 65535,
+     .choices = {},
+     .by_profile = true,
+     .help = "Records in one UDP answer. Both profiles: 8."},
+    {.name = "defaults.failure_policy",
+     .type = Type::Text,
+     .initial = "'fail_open'",
+     .choices = {"fail_open", "fail_closed", "last_known_good"},
+     .by_profile = true,
+     .help = "What is answered when no instance is healthy. Both profiles: fail_open, as "
+             "Route 53 does."},
+    {.name = "defaults.max_age",
+     .type = Type::Seconds,
+     .initial = "300",
+     .least = 0,
+     .most = 1e9,
+     .choices = {},
+     .by_profile = true,
+     .help = "How long last_known_good answers. Both profiles: 300."},
+    {.name = "defaults.panic_threshold",
+     .type = Type::Percent,
+     .initial = "0",
+     .least = 0,
+     .most = 100,
+     .choices = {},
+     .by_profile = true,
+     .help = "Percent of healthy instances at or below which the failure policy applies. "
+             "Both profiles: 0, off."},
+    {.name = "defaults.min_healthy",
+     .type = Type::Integer,
+     .initial = "0",
+     .least = 0,
+     .most = 10000,
+     .choices = {},
+     .by_profile = true,
+     .help = "Checks never leave fewer instances in the answers. Both profiles: 0, off."},
+    {.name = "defaults.flap_limit",
+     .type = Type::Integer,
+     .initial = "0",
+     .least = 0,
+     .most = 1000,
+     .choices = {},
+     .by_profile = true,
+     .help = "An instance that flips more often than this within flap_window stays out. Both "
+             "profiles: 0, off."},
+    {.name = "defaults.flap_window",
+     .type = Type::Seconds,
+     .initial = "60",
+     .least = 1,
+     .most = 86400,
+     .choices = {},
+     .by_profile = true,
+     .help = "See flap_limit. Both profiles: 60."},
+    {.name = "defaults.custom_health_delay",
+     .type = Type::Seconds,
+     .initial = "0",
+     .least = 0,
+     .most = 30,
+     .choices = {},
+     .by_profile = true,
+     .help = "Between a status set through the API and its effect. Profile fast: 0, aws: 30."},
+    {.name = "defaults.lease_ttl",
+     .type = Type::Seconds,
+     .initial = "10",
+     .least = 0.1,
+     .most = 86400,
+     .choices = {},
+     .by_profile = true,
+     .help = "A lease without a heartbeat ends after so long. Profile fast: 10, aws: 90."},
+    {.name = "defaults.check_interval",
+     .type = Type::Seconds,
+     .initial = "1",
+     .least = 0.1,
+     .most = 3600,
+     .choices = {},
+     .by_profile = true,
+     .help = "Between two probes of an endpoint. Profile fast: 1, aws: 30."},
+    {.name = "defaults.check_timeout",
+     .type = Type::Seconds,
+     .initial = "0.9",
+     .least = 0.01,
+     .most = 3600,
+     .choices = {},
+     .by_profile = true,
+     .help = "A probe that takes longer has failed. Profile fast: 0.9 of the interval; aws: "
+             "4 to connect and 2 to answer, 10 for tcp."},
+    {.name = "defaults.check_rise",
+     .type = Type::Integer,
+     .initial = "1",
+     .least = 1,
+     .most = 1000,
+     .choices = {},
+     .by_profile = true,
+     .help = "Successes in a row that make healthy. Profile fast: 1, aws: 3."},
+    {.name = "defaults.check_fall",
+     .type = Type::Integer,
+     .initial = "2",
+     .least = 1,
+     .most = 1000,
+     .choices = {},
+     .by_profile = true,
+     .help = "Failures in a row that make unhealthy. Profile fast: 2, aws: 3."},
+
+    {.name = "checks.in_flight_max",
+     .type = Type::Integer,
+     .initial = "20000",
+     .least = 1,
+     .most = 1e6,
+     .choices = {},
+     .help = "Probes under way at once; beyond it ticks are missed, and counted."},
+    {.name = "checks.breaker_percent",
+     .type = Type::Percent,
+     .initial = "0",
+     .least = 0,
+     .most = 100,
+     .choices = {},
+     .reloadable = true,
+     .help = "More than this percentage of all checks (of at least 10) turning at once "
+             "freezes verdicts: the checker may be blind. 0: off."},
+
+    {.name = "log.level",
+     .type = Type::Text,
+     .initial = "'info'",
+     .choices = {"debug", "info", "warn", "error", "off"},
+     .reloadable = true,
+     .help = "The least severe lines that are written."},
+    {.name = "log.format",
+     .type = Type::Text,
+     .initial = "'text'",
+     .choices = {"text", "json"},
+     .help = "key=value text, or one JSON object a line."},
+});
+
+Milliseconds milliseconds(double seconds) {
+    return std::chrono::round<Milliseconds>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+std::span<const Option> option_table() noexcept { return table; }
+
+Result<> check(const Options& options) {
+    for (const std::string_view name : {"dns.listen", "api.listen"}) {
+        if (options.list(name).empty()) return fail(fmt::format("{}: at least one address", name));
+        for (const std::string& text : options.list(name)) {
+            if (!SocketAddress::parse(text)) {
+                return fail(fmt::format(
+                    "{}: '{}' is no address; it takes '192.0.2.1:53' or '[2001:db8::1]:53'", name,
+                    text));
+            }
+        }
+    }
+    for (const std::string& text : options.list("advertise")) {
+        if (!parse_ip(text)) return fail(fmt::format("advertise: '{}' is no IP address", text));
+    }
+    if (options.text("store.path").empty()) return fail("store.path: the name of a file");
+    const model::Check check = defaults_of(options).service.check;
+    if (check.timeout > check.interval)
+        return fail("defaults.check_timeout: it is more than check_interval");
+    return {};
+}
+
+std::vector<SocketAddress> addresses_of(const Options& options, std::string_view name) {
+    std::vector<SocketAddress> addresses;
+    for (const std::string& text : options.list(name))
+        addresses.push_back(*SocketAddress::parse(text));
+    return addresses;
+}
+
+model::Defaults defaults_of(const Options& options) {
+    model::Defaults defaults =
+        options.text("profile") == "aws" ? model::aws_defaults() : model::fast_defaults();
+    model::ServiceSpec& service = defaults.service;
+    model::Check& check = service.check;
+    const auto number = [&](std::string_view name, auto& into) {
+        if (options.is_set(name))
+            into = static_cast<std::remove_reference_t<decltype(into)>>(options.integer(name));
+    };
+    const auto duration = [&](std::string_view name, Milliseconds& into) {
+        if (options.is_set(name)) into = milliseconds(options.seconds(name));
+    };
+    number("defaults.ttl", defaults.ttl);
+    number("defaults.negative_ttl", defaults.negative_ttl);
+    number("defaults.max_answers", service.max_answers);
+    number("defaults.min_healthy", service.min_healthy);
+    number("defaults.flap_limit", service.flap_limit);
+    number("defaults.check_rise", check.rise);
+    number("defaults.check_fall", check.fall);
+    duration("defaults.max_age", service.max_age);
+    duration("defaults.flap_window", service.flap_window);
+    duration("defaults.custom_health_delay", service.custom_health_delay);
+    duration("defaults.lease_ttl", check.lease_ttl);
+    if (options.is_set("defaults.panic_threshold")) {
+        service.panic_threshold = options.percent("defaults.panic_threshold");
+    }
+    if (options.is_set("defaults.failure_policy")) {
+        service.failure_policy =
+            *model::parse_failure_policy(options.text("defaults.failure_policy"));
+    }
+    if (options.is_set("defaults.check_interval")) {
+        duration("defaults.check_interval", check.interval);
+        if (defaults.timeout_follows_interval) check.timeout = check.interval * 9 / 10;
+    }
+    if (options.is_set("defaults.check_timeout")) {
+        duration("defaults.check_timeout", check.timeout);
+        defaults.tcp_timeout = check.timeout;
+        defaults.timeout_follows_interval = false;
+        check.connect_timeout.reset();
+    }
+    return defaults;
+}
+
+log::Level log_level_of(const Options& options) {
+    const std::string& level = options.text("log.level");
+    if (level == "debug") return log::Level::Debug;
+    if (level == "warn") return log::Level::Warn;
+    if (level == "error") return log::Level::Error;
+    if (level == "off") return log::Level::Off;
+    return log::Level::Info;
+}
+
+}  // namespace dnsd

@@ -1,0 +1,64 @@
+#include "dnsd/config.h"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <iterator>
+
+using namespace dnsd;
+
+namespace {
+
+Options with(std::initializer_list<const char*> assignments) {
+    Options options(option_table());
+    for (const char* assignment : assignments) REQUIRE(options.set(assignment));
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("every option at its default is a good configuration, and conf/dnsd.toml is just that") {
+    const Options options(option_table());
+    CHECK(check(options));
+    std::ifstream file(DNSD_SOURCE "/conf/dnsd.toml");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    CHECK(text == options.print());
+    Options read(option_table());
+    REQUIRE(read.read_toml(text, "dnsd.toml"));
+    CHECK(read.print() == options.print());
+}
+
+TEST_CASE("the shipped file pins no knob that the profile decides") {
+    Options options(option_table());
+    REQUIRE(options.read_file(DNSD_SOURCE "/conf/dnsd.toml"));
+    REQUIRE(options.set("profile=aws"));
+    CHECK(defaults_of(options).ttl == 60);
+    CHECK(defaults_of(options).service.check.interval == Milliseconds(30'000));
+}
+
+TEST_CASE("one knob of a profile can be set by itself") {
+    const model::Defaults defaults =
+        defaults_of(with({"profile=aws", "defaults.ttl=10", "defaults.check_fall=5"}));
+    CHECK(defaults.ttl == 10);
+    CHECK(defaults.negative_ttl == 900);
+    CHECK(defaults.service.check.fall == 5);
+    CHECK(defaults.service.check.rise == 3);
+}
+
+TEST_CASE("a timeout follows the interval unless it is set") {
+    CHECK(defaults_of(with({"defaults.check_interval=0.5"})).service.check.timeout ==
+          Milliseconds(450));
+    CHECK(defaults_of(with({"defaults.check_interval=0.5", "defaults.check_timeout=0.1"}))
+              .service.check.timeout == Milliseconds(100));
+    CHECK_FALSE(check(with({"defaults.check_timeout=5"})));
+}
+
+TEST_CASE("addresses that are none are refused with what is taken instead") {
+    const auto refused = check(with({"dns.listen=localhost:53"}));
+    REQUIRE_FALSE(refused);
+    CHECK(
+        refused.error().message ==
+        "dns.listen: 'localhost:53' is no address; it takes '192.0.2.1:53' or '[2001:db8::1]:53'");
+    CHECK_FALSE(check(with({"dns.listen=[]"})));
+    CHECK_FALSE(check(with({"advertise=example.org"})));
+}
