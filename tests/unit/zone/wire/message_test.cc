@@ -1,0 +1,81 @@
+#include "zone/wire/message.h"
+
+#include <doctest/doctest.h>
+
+using namespace dnsd;
+using namespace dnsd::wire;
+
+namespace {
+
+using Octets = std::vector<std::uint8_t>;
+
+Name name(std::string_view text) { return *Name::parse(text); }
+
+Query query_for(std::string_view qname) {
+    Query query;
+    query.id = 7;
+    query.question = Question{name(qname), RrType::A, RrClass::IN};
+    return query;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "RFC 1035 §4.1.4: names are compressed against what stands in the message, in its spelling") {
+    const Query query = query_for("F.ISI.ARPA");
+    Octets octets(512);
+    ReplyWriter writer(query, octets, 512);
+    const Name target = name("FOO.F.ISI.ARPA");
+    REQUIRE(writer.add(Section::Answer, name("F.ISI.ARPA"), RrType::CNAME, 1, target.octets()));
+    octets.resize(writer.finish(1232));
+    const Octets record = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 1, 0, 6, 3, 'F', 'O', 'O', 0xc0, 12};
+    CHECK(Octets(octets.end() - static_cast<std::ptrdiff_t>(record.size()), octets.end()) ==
+          record);
+    const auto message = decode_message(octets);
+    REQUIRE(message);
+    CHECK(message->questions[0].name.print() == "F.ISI.ARPA");
+}
+
+TEST_CASE("RFC 2782: an SRV target is never compressed") {
+    const Query query = query_for("example.org");
+    Octets octets(512);
+    ReplyWriter writer(query, octets, 512);
+    Octets rdata = {0, 1, 0, 1, 0, 80};
+    const Name target = name("example.org");
+    rdata.insert(rdata.end(), target.octets().begin(), target.octets().end());
+    REQUIRE(writer.add(Section::Answer, name("example.org"), RrType::SRV, 1, rdata));
+    octets.resize(writer.finish(1232));
+    CHECK(Octets(octets.end() - static_cast<std::ptrdiff_t>(rdata.size()), octets.end()) == rdata);
+}
+
+TEST_CASE("a record that does not fit leaves nothing behind, and nothing points into it") {
+    const Query query = query_for("example.org");
+    Octets octets(70);
+    ReplyWriter writer(query, octets, 70);
+    const Octets rdata(40, 1);
+    CHECK_FALSE(writer.add(Section::Answer, name("a.example.net"), RrType::TXT, 1, rdata));
+    REQUIRE(writer.add(Section::Answer, name("a.example.net"), RrType::A, 1, Octets{192, 0, 2, 1}));
+    octets.resize(writer.finish(1232));
+    const auto message = decode_message(octets);
+    REQUIRE(message);
+    REQUIRE(message->records.size() == 1);
+    CHECK(message->records[0].owner == name("a.example.net"));
+}
+
+TEST_CASE("RFC 6891: room for the OPT RR is kept however full the message is") {
+    Query query = query_for("example.org");
+    query.edns = Edns{};
+    Octets octets(80);
+    ReplyWriter writer(query, octets, 80);
+    while (writer.add(Section::Answer, name("example.org"), RrType::A, 1, Octets{192, 0, 2, 1})) {
+    }
+    writer.set_truncated();
+    writer.set_rcode(Rcode::BadVers);
+    octets.resize(writer.finish(1232));
+    const auto message = decode_message(octets);
+    REQUIRE(message);
+    CHECK(message->records.back().type == RrType::OPT);
+    CHECK(message->records.back().rr_class == 1232);
+    CHECK((message->records.back().ttl >> 24) == 1);
+    CHECK(message->truncated());
+}
