@@ -50,7 +50,7 @@ endfunction()
 # dnsd_bench(tree SOURCES publish_bench.cc LINK dnsd_tree): a program `bench_tree`, run by tools/bench.
 function(dnsd_bench name)
     cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-    add_executable(bench_${name} ${ARG_SOURCES})
+    add_executable(bench_${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
     target_link_libraries(bench_${name} PRIVATE ${ARG_LINK} dnsd_flags)
     add_dependencies(benches bench_${name})
 endfunction()

@@ -36,6 +36,18 @@ TEST_CASE("the shipped file pins no knob that the profile decides") {
     CHECK(defaults_of(options).service.check.interval == Milliseconds(30'000));
 }
 
+TEST_CASE("conf/quickstart.toml is a good configuration that needs no privilege") {
+    Options options(option_table());
+    REQUIRE(options.read_file(DNSD_SOURCE "/conf/quickstart.toml"));
+    REQUIRE(check(options));
+    for (const char* name : {"dns.listen", "api.listen"}) {
+        for (const SocketAddress& address : addresses_of(options, name)) {
+            CHECK(is_loopback(address.ip));
+            CHECK(address.port >= 1024);
+        }
+    }
+}
+
 TEST_CASE("one knob of a profile can be set by itself") {
     const model::Defaults defaults =
         defaults_of(with({"profile=aws", "defaults.ttl=10", "defaults.check_fall=5"}));
