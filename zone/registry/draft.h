@@ -3,7 +3,6 @@
 // transaction fails.
 #pragma once
 
-#include <compare>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,14 +12,10 @@
 
 #include "zone/model/event.h"
 #include "zone/registry/registry.h"
+#include "zone/registry/service_key.h"
 #include "zone/registry/state.h"
 
 namespace dnsd::registry {
-
-struct ServiceKey {
-    std::string namespace_name, service;
-    auto operator<=>(const ServiceKey&) const = default;
-};
 
 // What the checker found out about an instance.
 struct Verdict {

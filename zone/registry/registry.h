@@ -127,12 +127,13 @@ class Registry {
         default;  // carries out what was submitted, then stops and joins the thread
 
     // Any thread. `done` runs on the writer's thread, once, after the change is visible to every
-    // worker (or refused). It must not block.
+    // worker (or refused); where the queue is full, at once on the caller's. It must not block.
+    // A service's custom_health_delay holds SetHealth back, and its acknowledgement with it.
     virtual void submit(Change change, std::move_only_function<void(Outcome)> done) = 0;
 
     // The checker, once it is made: from now on it is told what to watch, and nothing was watched
-    // before. Any thread, once. The checker must outlive the registry's thread, or be detached with
-    // nullptr.
+    // before. With nullptr it is let go: no call to it is under way when this returns. Any thread
+    // but the writer's. Whoever attached one lets it go before the registry ends.
     virtual void attach(health::Checker* checker) = 0;
     virtual void transitions(
         std::vector<health::Transition> transitions) = 0;  // any thread; from the checker

@@ -1,0 +1,139 @@
+// The registry's thread: takes all changes that wait, and carries them out together.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "base/io/loop.h"
+#include "base/io/mailbox.h"
+#include "zone/registry/agenda.h"
+#include "zone/registry/chronicle.h"
+#include "zone/registry/draft.h"
+#include "zone/registry/handed_out.h"
+#include "zone/registry/publication.h"
+#include "zone/registry/registry.h"
+#include "zone/registry/watches.h"
+
+namespace dnsd::registry {
+
+class Writer final : public Registry {
+  public:
+    using Done = std::move_only_function<void(Outcome)>;
+
+    Writer(Options options, std::unique_ptr<store::Store> store, store::Contents contents,
+           const Clock& clock);
+    ~Writer() override;
+
+    void submit(Change change, Done done) override;
+    void attach(health::Checker* checker) override;
+    void transitions(std::vector<health::Transition> transitions) override;
+    void on_published(std::function<void(const Published&)> listener) override;
+    const Snapshot<tree::ZoneSet>& zones() const noexcept override { return zones_; }
+    const Snapshot<State>& state() const noexcept override { return state_; }
+    Result<> check_writable() override;
+    std::vector<Metric> metrics() const override;
+
+  private:
+    struct Waiting {
+        Change change;
+        Done done;
+        WallTime submitted;
+    };
+    struct WaitingVerdict {
+        Verdict verdict;
+        WallTime submitted;
+    };
+    struct Acknowledgement {
+        Done done;
+        Outcome outcome;
+        std::optional<DeleteInstance> drain;  // whose safe_after it tells
+    };
+    struct Question {  // for the checker: a Heartbeat or a Reconfirm that was found right
+        ServiceKey key;
+        std::string id;
+        bool reconfirm = false;
+        Done done;  // Reconfirm with wait; empty otherwise
+        model::Revision revision = 0;
+    };
+    // Committed, not yet visible.
+    struct Edition {
+        SteadyTime due;
+        std::shared_ptr<const tree::ZoneSet> zones;
+        std::shared_ptr<const State> state;
+        std::vector<model::Event> events;
+        std::map<ServiceKey, std::pair<std::shared_ptr<const Service>,
+                                       std::shared_ptr<const Service>>>
+            services;  // before and after
+        std::vector<Acknowledgement> acknowledgements;
+        std::vector<Question> questions;
+    };
+
+    // One batch, from what waits to an edition.
+    void carry_out();
+    void take(Waiting waiting, Draft& draft, Edition& edition);
+    bool held_back(Waiting& waiting, const Draft& draft);
+    void ask(Waiting waiting, const Draft& draft, Edition& edition);
+    Result<> commit(Draft& draft);
+    void commit_failed(const Error& error, Edition edition, std::vector<WaitingVerdict> verdicts);
+    void look_ahead(const Draft& draft);
+
+    // One edition, from committed to acknowledged.
+    void publish_due();
+    void publish(Edition edition);
+    void settle_drains(Edition& edition, WallTime published);
+    void put_questions(std::vector<Question> questions);
+    void acknowledge(std::vector<Acknowledgement> acknowledgements,
+                     const std::shared_ptr<const State>& state);
+
+    void reconfirmed(std::uint64_t ticket, health::Reconfirmed result);
+    void follow_all();
+    void on_time();
+    void write_times();
+    void set_timer();
+    TtlsInForce ttls_of(const State& state, const ServiceKey& key) const;
+    WallTime surely_safe_after(const ServiceKey& key) const;
+    void remember(Result<> outcome);
+
+    const Options options_;
+    const Clock& clock_;
+    const Infrastructure infrastructure_;
+    std::unique_ptr<store::Store> store_;
+
+    // The thread's own.
+    io::Loop loop_;
+    std::shared_ptr<const State> committed_;  // the last that the store holds; state_ may wait
+    std::shared_ptr<const tree::ZoneSet> compiled_;
+    HandedOut handed_out_;
+    Agenda agenda_;
+    Chronicle chronicle_;
+    Watches watches_;
+    health::Checker* checker_ = nullptr;
+    std::vector<Waiting> waiting_;
+    std::vector<WaitingVerdict> verdicts_;
+    std::multimap<SteadyTime, Waiting> held_back_;    // SetHealth, for custom_health_delay
+    std::deque<Edition> editions_;                    // for publish_delay
+    std::map<std::uint64_t, Question> reconfirming_;  // by ticket
+    std::uint64_t last_ticket_ = 0;
+    std::vector<Acknowledgement> answered_;  // reconfirmations, told after this batch
+    std::optional<SteadyTime> not_before_;   // after a failed commit
+    std::function<void(const Published&)> listener_;
+    bool stopping_ = false;
+
+    // Any thread's.
+    Snapshot<tree::ZoneSet> zones_;
+    Snapshot<State> state_;
+    mutable std::mutex writable_mutex_;  // guards writable_
+    Result<> writable_;                  // how the last attempt ended
+    Counter transactions_, failures_, changes_, verdicts_taken_;
+    std::atomic<std::uint64_t> watched_{0};
+    std::atomic<std::size_t> submitted_{0};  // changes whose letters are unread
+
+    io::Timer timer_;
+    io::Mailbox letters_;
+    std::thread thread_;
+};
+
+}  // namespace dnsd::registry
