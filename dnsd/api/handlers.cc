@@ -1,0 +1,155 @@
+#include "dnsd/api/handlers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "dnsd/api/codec.h"
+
+namespace dnsd::api {
+
+namespace {
+
+// A page of another site may make a browser send what changes us: it names itself in Origin
+// (RFC 6454 §7), our own pages name us.
+bool is_cross_site(const Request& request) {
+    const std::string* origin = request.header("Origin");
+    if (!origin || request.method == "GET" || request.method == "HEAD") return false;
+    const std::string* host = request.header("Host");
+    const auto scheme = origin->find("://");
+    return !host || scheme == origin->npos ||
+           !equal_ignoring_case(std::string_view(*origin).substr(scheme + 3), *host);
+}
+
+// What curl -d sends without being asked passes as JSON.
+bool is_json(const Request& request) {
+    const std::string* type = request.header("Content-Type");
+    if (!type || request.body.empty()) return true;
+    const std::string media =
+        lower_cased(trimmed(std::string_view(*type).substr(0, type->find(';'))));
+    return media == "application/json" || media == "application/x-www-form-urlencoded";
+}
+
+// If-Match and If-None-Match (RFC 9110 §13.1); our ETags are revisions.
+std::optional<Problem> read_preconditions(const Request& request, registry::Change& change) {
+    if (const std::string* header = request.header("If-None-Match")) {
+        if (trimmed(*header) != "*")
+            return Problem{400, "If-None-Match takes * alone: the resource must not be there"};
+        change.if_none_match = true;
+    }
+    if (const std::string* header = request.header("If-Match")) {
+        const std::string_view tag = trimmed(*header);
+        const bool is_quoted = tag.size() > 2 && tag.front() == '"' && tag.back() == '"';
+        const auto revision =
+            is_quoted ? parse_unsigned(tag.substr(1, tag.size() - 2)) : std::nullopt;
+        if (!revision) return Problem{400, "If-Match takes one ETag, as in If-Match: \"117\""};
+        change.if_match = *revision;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Handlers::Handlers(io::Loop& loop, Surroundings& surroundings, std::shared_ptr<Courier> courier,
+                   const Clock& clock)
+    : surroundings_(surroundings),
+      registry_(surroundings.registry),
+      courier_(std::move(courier)),
+      clock_(clock),
+      started_(clock.wall()),
+      state_(registry_.state()),
+      waiters_(loop, registry_),
+      watch_(loop, registry_, *surroundings.events) {}
+
+void Handlers::handle(const std::shared_ptr<Exchange>& exchange) {
+    const Request& request = exchange->request;
+    auto found = find_route(request);
+    if (!found) {
+        Reply reply = reply_of(found.error().problem);
+        if (!found.error().allow.empty()) reply.headers.emplace_back("Allow", found.error().allow);
+        exchange->reply(std::move(reply));
+        return;
+    }
+    const Route& route = *found->route;
+    const Call call{exchange, std::move(found->names)};
+    if (auto problem = judge_token(route, call)) return call.refuse(*problem);
+    if (is_cross_site(request))
+        return call.refuse({403, "pages of other sites may not change anything here"});
+    if (auto problem = judge_query(route, request)) return call.refuse(*problem);
+    if (!route.body.empty() && !is_json(request))
+        return call.refuse({415, "the body must be application/json"});
+    (this->*route.handler)(call);
+}
+
+std::optional<Problem> Handlers::judge_token(const Route& route, const Call& call) const {
+    if (!tokens_.are_wanted() || route.role == Role::None) return std::nullopt;
+    if (metrics_open_ && route.handler == &Handlers::show_metrics) return std::nullopt;
+    const std::string* header = call.request().header("Authorization");
+    constexpr std::string_view scheme = "Bearer ";
+    if (!header || header->size() <= scheme.size() ||
+        !equal_ignoring_case(std::string_view(*header).substr(0, scheme.size()), scheme))
+        return Problem{401, "a token is needed: Authorization: Bearer ..."};
+    const Tokens::Token* token =
+        tokens_.find(trimmed(std::string_view(*header).substr(scheme.size())));
+    if (!token) return Problem{401, "the token is none of ours"};
+    if (token->role < route.role)
+        return Problem{403, fmt::format("the token may not do this; it takes the role {}",
+                                        route.role == Role::Write ? "write" : "report")};
+    if (token->namespaces.empty()) return std::nullopt;
+    const bool in_path = route.path.find("{namespace}") != route.path.npos;
+    const auto wanted =
+        in_path ? std::optional(lower_cased(call.names[0])) : call.query("namespace");
+    if (!wanted)
+        return Problem{403, fmt::format("the token is for namespace {} alone",
+                                        fmt::join(token->namespaces, ", "))};
+    if (std::ranges::find(token->namespaces, lower_cased(*wanted)) == token->namespaces.end())
+        return Problem{403, fmt::format("the token is not for namespace {}", *wanted)};
+    return std::nullopt;
+}
+
+void Handlers::news(const registry::Published& published) {
+    waiters_.news(published);
+    watch_.news(published);
+}
+
+void Handlers::stop() {
+    waiters_.answer_all();
+    watch_.end_all();
+}
+
+void Handlers::submit(const Call& call, registry::Change change, Render render) {
+    if (auto problem = read_preconditions(call.request(), change)) return call.refuse(*problem);
+    const bool if_exists = call.flag("if_exists");
+    registry_.submit(
+        std::move(change), [courier = courier_, exchange = call.exchange, if_exists,
+                            render = std::move(render)](registry::Outcome outcome) mutable {
+            courier->post([exchange = std::move(exchange), if_exists, render = std::move(render),
+                           outcome = std::move(outcome)] {
+                if (outcome) {
+                    exchange->reply(render(*outcome));
+                } else if (if_exists && outcome.error().kind == registry::Refusal::Kind::NotFound) {
+                    exchange->reply({200, R"({"revision":null})"});
+                } else {
+                    exchange->reply(reply_of(problem_of(outcome.error())));
+                }
+            });
+        });
+}
+
+// Names in DNS have no case; "@" is the root zone, which no path can name. What is no DNS name may
+// be an HTTP namespace's, and stays as it is.
+std::string Handlers::namespace_name(const Call& call) const {
+    const std::string& name = call.names[0];
+    if (name == "@") return ".";
+    if (const auto state = registry_.state().load(); state->find_namespace(name)) return name;
+    return lower_cased(name);
+}
+
+std::string Handlers::service_name(const Call& call) const {
+    const auto state = registry_.state().load();
+    const registry::Namespace* within = state->find_namespace(namespace_name(call));
+    return within && within->spec.dns ? lower_cased(call.names[1]) : call.names[1];
+}
+
+}  // namespace dnsd::api

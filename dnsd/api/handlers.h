@@ -1,0 +1,94 @@
+// What the API does with a request. Belongs to the API's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "dnsd/api/courier.h"
+#include "dnsd/api/routes.h"
+#include "dnsd/api/tokens.h"
+#include "dnsd/api/waiters.h"
+#include "dnsd/api/watch.h"
+#include "zone/model/types.h"
+#include "zone/registry/registry.h"
+#include "zone/store/store.h"
+
+namespace dnsd::api {
+
+// What the daemon gives the API to work with.
+struct Surroundings {
+    registry::Registry& registry;
+    std::unique_ptr<store::EventReader> events;
+    model::Defaults defaults;
+    std::vector<MetricSource> metrics;
+    std::vector<SocketAddress> dns_addresses;
+    std::string version;
+};
+
+class Handlers {
+  public:
+    Handlers(io::Loop& loop, Surroundings& surroundings, std::shared_ptr<Courier> courier,
+             const Clock& clock);
+
+    // Finds the route, asks for the token, and answers, now or later.
+    void handle(const std::shared_ptr<Exchange>& exchange);
+    void news(const registry::Published& published);
+    void stop();  // whoever waits or watches is let go
+
+    void set_tokens(Tokens tokens) { tokens_ = std::move(tokens); }
+    void set_metrics_open(bool open) { metrics_open_ = open; }
+    void set_api_addresses(std::vector<SocketAddress> addresses) {
+        api_addresses_ = std::move(addresses);
+    }
+
+    // The table's.
+    void list_namespaces(const Call& call);
+    void show_namespace(const Call& call);
+    void put_namespace(const Call& call);
+    void delete_namespace(const Call& call);
+    void list_services(const Call& call);
+    void show_service(const Call& call);
+    void put_service(const Call& call);
+    void delete_service(const Call& call);
+    void list_instances(const Call& call);
+    void put_instances(const Call& call);
+    void show_instance(const Call& call);
+    void put_instance(const Call& call);
+    void delete_instance(const Call& call);
+    void put_health(const Call& call);
+    void heartbeat(const Call& call);
+    void reconfirm(const Call& call);
+    void watch(const Call& call);
+    void list_events(const Call& call);
+    void show_status(const Call& call);
+    void show_metrics(const Call& call);
+    void show_health(const Call& call);
+    void show_readiness(const Call& call);
+    void show_openapi(const Call& call);
+
+  private:
+    using Render = std::function<Reply(const registry::Applied&)>;
+
+    std::optional<Problem> judge_token(const Route& route, const Call& call) const;
+    void submit(const Call& call, registry::Change change, Render render);
+    // The names of the path as the registry spells them.
+    std::string namespace_name(const Call& call) const;
+    std::string service_name(const Call& call) const;
+
+    Surroundings& surroundings_;
+    registry::Registry& registry_;
+    std::shared_ptr<Courier> courier_;
+    const Clock& clock_;
+    WallTime started_;
+    Tokens tokens_;
+    bool metrics_open_ = false;
+    std::vector<SocketAddress> api_addresses_;
+    SnapshotView<registry::State> state_;
+    Waiters waiters_;
+    Watch watch_;
+};
+
+}  // namespace dnsd::api

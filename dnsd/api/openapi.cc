@@ -1,0 +1,188 @@
+#include "dnsd/api/openapi.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "dnsd/api/problem.h"
+#include "dnsd/api/routes.h"
+
+namespace dnsd::api {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The schemas that the table names. Resources forbid fields that are not here: the server does too.
+constexpr std::string_view schemas = R"json({
+"Namespace": {"type": "object", "additionalProperties": false, "properties": {
+    "name": {"type": "string"}, "dns": {"type": "boolean", "default": true},
+    "ttl": {"$ref": "#/components/schemas/Seconds32"},
+    "negative_ttl": {"$ref": "#/components/schemas/Seconds32"},
+    "description": {"type": "string"},
+    "services": {"type": "integer", "readOnly": true},
+    "revision": {"type": "integer", "readOnly": true},
+    "serial": {"type": "integer", "readOnly": true}}},
+"NamespaceList": {"type": "object", "properties": {"revision": {"type": "integer"},
+    "namespaces": {"type": "array", "items": {"$ref": "#/components/schemas/Namespace"}},
+    "truncated": {"type": "boolean"}, "next_page_token": {"type": "string"}}},
+"Seconds32": {"type": "integer", "minimum": 0, "maximum": 2147483647},
+"Ttl": {"oneOf": [{"$ref": "#/components/schemas/Seconds32"},
+    {"type": "object", "additionalProperties": false, "properties": {
+        "A": {"$ref": "#/components/schemas/Seconds32"},
+        "AAAA": {"$ref": "#/components/schemas/Seconds32"},
+        "SRV": {"$ref": "#/components/schemas/Seconds32"}}}]},
+"Check": {"type": "object", "additionalProperties": false, "properties": {
+    "type": {"enum": ["none", "tcp", "http", "https", "lease", "custom"]},
+    "interval": {"type": "number", "minimum": 0.1, "maximum": 3600},
+    "timeout": {"type": "number"}, "connect_timeout": {"type": "number"},
+    "rise": {"type": "integer", "minimum": 1}, "fall": {"type": "integer", "minimum": 1},
+    "path": {"type": "string"}, "host": {"type": "string"},
+    "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+    "expected_status": {"oneOf": [{"type": "integer"},
+        {"type": "string", "pattern": "^[1-5][0-9][0-9](-[1-5][0-9][0-9])?$"}]},
+    "body_substring": {"type": "string"}, "verify_tls": {"type": "boolean"},
+    "lease_ttl": {"type": "number"},
+    "initial_status": {"enum": ["unknown", "healthy", "unhealthy"]}}},
+"Service": {"type": "object", "additionalProperties": false, "properties": {
+    "namespace": {"type": "string"}, "name": {"type": "string"},
+    "description": {"type": "string"},
+    "routing_policy": {"enum": ["multivalue", "weighted", "failover", "simple"]},
+    "failure_policy": {"enum": ["fail_open", "fail_closed", "last_known_good"]},
+    "ttl": {"$ref": "#/components/schemas/Ttl"},
+    "ttl_in_force": {"type": "object", "readOnly": true},
+    "record_types": {"type": "array", "items": {"enum": ["A", "AAAA", "SRV"]}},
+    "protocol": {"enum": ["tcp", "udp"]},
+    "max_answers": {"type": "integer", "minimum": 1, "maximum": 65535},
+    "panic_threshold": {"type": "number", "minimum": 0, "maximum": 100},
+    "min_healthy": {"type": "integer"}, "max_age": {"type": "number"},
+    "flap_limit": {"type": "integer"}, "flap_window": {"type": "number"},
+    "custom_health_delay": {"type": "number", "minimum": 0, "maximum": 30},
+    "check": {"$ref": "#/components/schemas/Check"},
+    "revision": {"type": "integer", "readOnly": true},
+    "health_revision": {"type": "integer", "readOnly": true},
+    "index": {"type": "integer", "readOnly": true}}},
+"ServiceList": {"type": "object", "properties": {"revision": {"type": "integer"},
+    "services": {"type": "array", "items": {"$ref": "#/components/schemas/Service"}},
+    "truncated": {"type": "boolean"}, "next_page_token": {"type": "string"}}},
+"Instance": {"type": "object", "additionalProperties": false, "properties": {
+    "id": {"type": "string"},
+    "status": {"enum": ["healthy", "unhealthy", "unknown", "draining"], "readOnly": true},
+    "dns_name": {"type": "string", "readOnly": true},
+    "ipv4": {"type": "string", "format": "ipv4"}, "ipv6": {"type": "string", "format": "ipv6"},
+    "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+    "weight": {"type": "integer", "minimum": 0, "maximum": 65535},
+    "priority": {"type": "integer", "minimum": 0, "maximum": 65535},
+    "disabled": {"type": "boolean"},
+    "attributes": {"type": "object", "additionalProperties": {"type": "string"}},
+    "status_since": {"type": "string", "format": "date-time", "readOnly": true},
+    "registered": {"type": "string", "format": "date-time", "readOnly": true},
+    "draining_since": {"type": "string", "format": "date-time", "readOnly": true},
+    "safe_after": {"type": "string", "format": "date-time", "readOnly": true},
+    "revision": {"type": "integer", "readOnly": true},
+    "health_revision": {"type": "integer", "readOnly": true},
+    "index": {"type": "integer", "readOnly": true}}},
+"InstanceSet": {"type": "object", "additionalProperties": false, "required": ["instances"],
+    "properties": {"instances": {"type": "array",
+        "items": {"$ref": "#/components/schemas/Instance"}}}},
+"InstanceList": {"type": "object", "properties": {"revision": {"type": "integer"},
+    "health_revision": {"type": "integer"}, "index": {"type": "integer"},
+    "reset": {"type": "boolean"},
+    "instances": {"type": "array", "items": {"$ref": "#/components/schemas/Instance"}},
+    "truncated": {"type": "boolean"}, "next_page_token": {"type": "string"}}},
+"Deleted": {"type": "object", "properties": {"revision": {"type": ["integer", "null"]}}},
+"Deregistered": {"type": "object", "properties": {"revision": {"type": ["integer", "null"]},
+    "safe_after": {"type": "string", "format": "date-time"}}},
+"Health": {"type": "object", "additionalProperties": false, "required": ["status"],
+    "properties": {"status": {"enum": ["healthy", "unhealthy"]}}},
+"Verdict": {"type": "object", "properties": {
+    "status": {"enum": ["healthy", "unhealthy", "unknown", null]}}},
+"Event": {"type": "object", "properties": {"revision": {"type": "integer"},
+    "cause": {"type": "string"}, "namespace": {"type": "string"},
+    "service": {"type": ["string", "null"]},
+    "instances": {"type": "array", "items": {"type": "object", "properties": {
+        "id": {"type": "string"}, "status": {"type": "string"}, "was": {"type": "string"}}}},
+    "dns_names": {"type": "array", "items": {"type": "string"}},
+    "serial": {"type": ["integer", "null"]},
+    "times": {"type": "object", "additionalProperties": {"type": ["string", "null"]}},
+    "probes": {"type": "array", "items": {"type": "object"}}}},
+"EventList": {"type": "object", "properties": {
+    "events": {"type": "array", "items": {"$ref": "#/components/schemas/Event"}},
+    "truncated": {"type": "boolean"}, "next_page_token": {"type": "string"}}},
+"Status": {"type": "object"},
+"Alive": {"type": "object", "properties": {"alive": {"type": "boolean"}}},
+"Readiness": {"type": "object", "properties": {"ready": {"type": "boolean"},
+    "reasons": {"type": "array", "items": {"type": "string"}}}},
+"Problem": {"type": "object", "properties": {"type": {"type": "string"},
+    "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"},
+    "errors": {"type": "array", "items": {"type": "object", "properties": {
+        "pointer": {"type": "string"}, "detail": {"type": "string"}}}}}}
+})json";
+
+Json reference(std::string_view schema) {
+    return {{"$ref", fmt::format("#/components/schemas/{}", schema)}};
+}
+
+Json content(std::string_view type, std::string_view schema) {
+    return {{std::string(type), {{"schema", reference(schema)}}}};
+}
+
+Json parameters_of(const Route& route) {
+    Json parameters = Json::array();
+    for (const std::string_view segment : split(route.path, '/')) {
+        if (!segment.starts_with('{')) continue;
+        parameters.push_back({{"name", segment.substr(1, segment.size() - 2)},
+                              {"in", "path"},
+                              {"required", true},
+                              {"schema", {{"type", "string"}}}});
+    }
+    for (const Parameter& parameter : route.parameters) {
+        parameters.push_back({{"name", parameter.name},
+                              {"in", "query"},
+                              {"description", parameter.help},
+                              {"schema", {{"type", "string"}}}});
+    }
+    return parameters;
+}
+
+Json operation_of(const Route& route) {
+    Json operation{{"summary", route.summary}, {"parameters", parameters_of(route)}};
+    if (!route.body.empty())
+        operation["requestBody"] = {{"required", true},
+                                    {"content", content("application/json", route.body)}};
+    Json responses = Json::object();
+    for (const int status : route.statuses) {
+        Json response{{"description", status < 300 ? "As asked" : std::string(title_of(status))}};
+        if (status < 300 && !route.reply.empty())
+            response["content"] = content("application/json", route.reply);
+        if (status >= 300 && route.reply != "Readiness")
+            response["content"] = content("application/problem+json", "Problem");
+        responses[std::to_string(status)] = std::move(response);
+    }
+    operation["responses"] = std::move(responses);
+    if (route.role == Role::None) operation["security"] = Json::array();
+    return operation;
+}
+
+}  // namespace
+
+std::string print_openapi(std::string_view version) {
+    Json paths = Json::object();
+    for (const Route& route : route_table())
+        paths[std::string(route.path)][lower_cased(route.method)] = operation_of(route);
+    const Json document{
+        {"openapi", "3.1.0"},
+        {"info",
+         {{"title", "dnsd"},
+          {"version", version},
+          {"description", "DNS-based service discovery: namespaces, services, instances, health"}}},
+        {"security", Json::array({{{"token", Json::array()}}})},
+        {"paths", std::move(paths)},
+        {"components",
+         {{"schemas", Json::parse(schemas)},
+          {"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
+    return document.dump(2) + '\n';
+}
+
+}  // namespace dnsd::api

@@ -1,0 +1,24 @@
+// Errors as clients see them: problem documents (RFC 9457).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dnsd/api/exchange.h"
+#include "zone/model/validate.h"
+#include "zone/registry/registry.h"
+
+namespace dnsd::api {
+
+struct Problem {
+    int status;
+    std::string detail;
+    std::vector<model::FieldError> errors = {};
+};
+
+std::string_view title_of(int status) noexcept;  // "Not Found"
+Problem problem_of(const registry::Refusal& refusal);
+Reply reply_of(const Problem& problem);
+
+}  // namespace dnsd::api

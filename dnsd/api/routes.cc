@@ -1,0 +1,317 @@
+#include "dnsd/api/routes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "dnsd/api/handlers.h"
+
+namespace dnsd::api {
+
+namespace {
+
+const std::vector<Parameter> paging = {
+    {"limit", "At most so many items, 1 to 10000; 1000 if it is not given"},
+    {"page_token", "The last id of the page before, as next_page_token gave it"}};
+const std::vector<Parameter> if_exists = {{"if_exists", "true: what is not there is no error"}};
+
+const std::vector<Route>& routes() {
+    using H = Handlers;
+    static const std::vector<Route> table = {
+        {"GET",
+         "/v1/namespaces",
+         Role::Read,
+         &H::list_namespaces,
+         "Lists namespaces",
+         paging,
+         "",
+         "NamespaceList",
+         {200, 400}},
+        {"GET",
+         "/v1/namespaces/{namespace}",
+         Role::Read,
+         &H::show_namespace,
+         "Shows a namespace",
+         {},
+         "",
+         "Namespace",
+         {200, 404}},
+        {"PUT",
+         "/v1/namespaces/{namespace}",
+         Role::Write,
+         &H::put_namespace,
+         "Creates or replaces a namespace",
+         {},
+         "Namespace",
+         "Namespace",
+         {200, 201, 400, 409, 412, 415, 422, 503}},
+        {"DELETE",
+         "/v1/namespaces/{namespace}",
+         Role::Write,
+         &H::delete_namespace,
+         "Deletes an empty namespace",
+         if_exists,
+         "",
+         "Deleted",
+         {200, 404, 409, 412, 503}},
+
+        {"GET",
+         "/v1/namespaces/{namespace}/services",
+         Role::Read,
+         &H::list_services,
+         "Lists the services of a namespace",
+         paging,
+         "",
+         "ServiceList",
+         {200, 400, 404}},
+        {"GET",
+         "/v1/namespaces/{namespace}/services/{service}",
+         Role::Read,
+         &H::show_service,
+         "Shows a service",
+         {},
+         "",
+         "Service",
+         {200, 404}},
+        {"PUT",
+         "/v1/namespaces/{namespace}/services/{service}",
+         Role::Write,
+         &H::put_service,
+         "Creates or replaces a service",
+         {},
+         "Service",
+         "Service",
+         {200, 201, 400, 404, 409, 412, 415, 422, 503}},
+        {"DELETE",
+         "/v1/namespaces/{namespace}/services/{service}",
+         Role::Write,
+         &H::delete_service,
+         "Deletes a service without instances",
+         if_exists,
+         "",
+         "Deleted",
+         {200, 404, 409, 412, 503}},
+
+        {"GET",
+         "/v1/namespaces/{namespace}/services/{service}/instances",
+         Role::Read,
+         &H::list_instances,
+         "Lists instances; with wait, as soon as one changes",
+         {paging[0],
+          paging[1],
+          {"status", "Only those that are healthy, unhealthy, unknown or draining"},
+          {"attributes.*", "Only those whose attribute has this value: attributes.az=a"},
+          {"wait", "Seconds to wait for a change, at most 60"},
+          {"after", "Waits until the index is larger; the index now, if it is not given"}},
+         "",
+         "InstanceList",
+         {200, 400, 404}},
+        {"PUT",
+         "/v1/namespaces/{namespace}/services/{service}/instances",
+         Role::Write,
+         &H::put_instances,
+         "Replaces the whole set of instances",
+         {},
+         "InstanceSet",
+         "InstanceList",
+         {200, 400, 404, 409, 412, 415, 422, 503}},
+        {"GET",
+         "/v1/namespaces/{namespace}/services/{service}/instances/{instance}",
+         Role::Read,
+         &H::show_instance,
+         "Shows an instance",
+         {},
+         "",
+         "Instance",
+         {200, 404}},
+        {"PUT",
+         "/v1/namespaces/{namespace}/services/{service}/instances/{instance}",
+         Role::Write,
+         &H::put_instance,
+         "Registers or changes an instance",
+         {},
+         "Instance",
+         "Instance",
+         {200, 201, 400, 404, 409, 412, 415, 422, 503}},
+        {"DELETE",
+         "/v1/namespaces/{namespace}/services/{service}/instances/{instance}",
+         Role::Write,
+         &H::delete_instance,
+         "Deregisters an instance; it drains until safe_after",
+         if_exists,
+         "",
+         "Deregistered",
+         {200, 404, 412, 503}},
+        {"PUT",
+         "/v1/namespaces/{namespace}/services/{service}/instances/{instance}/health",
+         Role::Report,
+         &H::put_health,
+         "Sets the status, where the check is custom",
+         {},
+         "Health",
+         "Instance",
+         {200, 400, 404, 409, 415, 422, 503}},
+        {"POST",
+         "/v1/namespaces/{namespace}/services/{service}/instances/{instance}/heartbeat",
+         Role::Report,
+         &H::heartbeat,
+         "A sign of life, where the check is a lease",
+         {},
+         "",
+         "Instance",
+         {200, 404, 409, 503}},
+        {"POST",
+         "/v1/namespaces/{namespace}/services/{service}/instances/{instance}/reconfirm",
+         Role::Report,
+         &H::reconfirm,
+         "Has the instance probed at once",
+         {{"wait", "1: answers with the verdict"}},
+         "",
+         "Verdict",
+         {200, 202, 404, 409, 429, 503}},
+
+        {"GET",
+         "/v1/watch",
+         Role::Read,
+         &H::watch,
+         "Streams changes as server-sent events",
+         {{"namespace", "Only changes in it"}, {"service", "Only changes of it"}},
+         "",
+         "",
+         {200, 400}},
+        {"GET",
+         "/v1/events",
+         Role::Read,
+         &H::list_events,
+         "Lists what happened, newest first",
+         {paging[0],
+          {"before", "Events before this revision"},
+          {"after", "Events after this revision, oldest first"},
+          {"namespace", "Only those in it"},
+          {"service", "Only those of it"}},
+         "",
+         "EventList",
+         {200, 400}},
+        {"GET",
+         "/v1/status",
+         Role::Read,
+         &H::show_status,
+         "Shows what this server is and holds",
+         {},
+         "",
+         "Status",
+         {200}},
+        {"GET",
+         "/metrics",
+         Role::Read,
+         &H::show_metrics,
+         "Metrics for Prometheus",
+         {},
+         "",
+         "",
+         {200}},
+        {"GET",
+         "/healthz",
+         Role::None,
+         &H::show_health,
+         "Whether the process is alive",
+         {},
+         "",
+         "Alive",
+         {200}},
+        {"GET",
+         "/readyz",
+         Role::None,
+         &H::show_readiness,
+         "Whether it answers and can be written to, and why not",
+         {},
+         "",
+         "Readiness",
+         {200, 503}},
+        {"GET",
+         "/openapi.json",
+         Role::Read,
+         &H::show_openapi,
+         "This description",
+         {},
+         "",
+         "",
+         {200}},
+    };
+    return table;
+}
+
+// Nothing: the pattern is for other paths.
+std::optional<std::vector<std::string>> match(std::string_view pattern,
+                                              const std::vector<std::string_view>& path) {
+    const auto segments = split(pattern, '/');
+    if (segments.size() != path.size()) return std::nullopt;
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        if (!segments[i].starts_with('{')) {
+            if (segments[i] != path[i]) return std::nullopt;
+            continue;
+        }
+        auto name = percent_decoded(path[i]);
+        if (!name || name->empty()) return std::nullopt;
+        names.push_back(std::move(*name));
+    }
+    return names;
+}
+
+}  // namespace
+
+std::span<const Route> route_table() noexcept { return routes(); }
+
+Result<Found, NotFound> find_route(const Request& request) {
+    const auto path = split(request.path, '/');
+    const std::string_view method =
+        request.method == "HEAD" ? "GET" : std::string_view(request.method);
+    std::string allow;
+    for (const Route& route : routes()) {
+        auto names = match(route.path, path);
+        if (!names) continue;
+        if (route.method == method) return Found{&route, std::move(*names)};
+        if (!allow.empty()) allow += ", ";
+        allow += route.method;
+        if (route.method == "GET") allow += ", HEAD";
+    }
+    if (allow.empty())
+        return std::unexpected(NotFound{
+            {404,
+             fmt::format("there is nothing at {}; /openapi.json says what there is", request.path)},
+            ""});
+    return std::unexpected(
+        NotFound{{405, fmt::format("{} is not for this; {} is", request.method, allow)}, allow});
+}
+
+std::optional<Problem> judge_query(const Route& route, const Request& request) {
+    std::set<std::string_view> seen;
+    for (const auto& [name, value] : request.query) {
+        const bool known = std::ranges::any_of(route.parameters, [&](const Parameter& parameter) {
+            if (parameter.name == name) return true;
+            return parameter.name.ends_with('*') &&
+                   name.starts_with(parameter.name.substr(0, parameter.name.size() - 1));
+        });
+        if (!known) return Problem{400, fmt::format("there is no query parameter '{}' here", name)};
+        if (!seen.insert(name).second)
+            return Problem{400, fmt::format("the query parameter '{}' is there twice", name)};
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> Call::query(std::string_view name) const {
+    for (const auto& [known, value] : request().query) {
+        if (known == name) return value;
+    }
+    return std::nullopt;
+}
+
+bool Call::flag(std::string_view name) const {
+    const auto value = query(name);
+    return value && (value->empty() || *value == "true" || *value == "1");
+}
+
+}  // namespace dnsd::api
