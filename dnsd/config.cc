@@ -378,6 +378,19 @@ Result<> check(const Options& options) {
             }
         }
     }
+    for (const SocketAddress& address : addresses_of(options, "api.listen")) {
+        if (is_loopback(address.ip)) continue;
+        if (options.text("api.tokens").empty())
+            return fail(
+                fmt::format("api.listen: {} is not loopback, so api.tokens must name a file "
+                            "of tokens",
+                            address.print()));
+        if (!options.boolean("api.insecure"))
+            return fail(
+                fmt::format("api.listen: {} is not loopback, and tokens over plain HTTP can "
+                            "be read on the way; api.insecure = true allows it",
+                            address.print()));
+    }
     for (const std::string& text : options.list("advertise")) {
         if (!parse_ip(text)) return fail(fmt::format("advertise: '{}' is no IP address", text));
     }
