@@ -137,6 +137,27 @@ std::optional<Message> decode_message(std::span<const std::uint8_t> octets) {
     return message;
 }
 
+std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& question,
+                                       std::uint16_t udp_payload_octets) {
+    std::vector<std::uint8_t> octets;
+    const auto put_u16 = [&](std::uint16_t value) {
+        octets.push_back(static_cast<std::uint8_t>(value >> 8));
+        octets.push_back(static_cast<std::uint8_t>(value));
+    };
+    for (const std::uint16_t value : {id, std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{0},
+                                      std::uint16_t{0}, std::uint16_t{1}})
+        put_u16(value);
+    const auto name = question.name.octets();
+    octets.insert(octets.end(), name.begin(), name.end());
+    put_u16(static_cast<std::uint16_t>(question.type));
+    put_u16(static_cast<std::uint16_t>(question.rr_class));
+    octets.push_back(0);  // OPT is the root's
+    put_u16(static_cast<std::uint16_t>(RrType::OPT));
+    put_u16(udp_payload_octets);
+    for (int i = 0; i < 3; ++i) put_u16(0);  // rcode, version and flags; no options
+    return octets;
+}
+
 ReplyWriter::ReplyWriter(const Query& query, std::span<std::uint8_t> octets,
                          std::size_t limit) noexcept
     : octets_(octets), limit_(std::min(limit, octets.size())), query_(query) {

@@ -46,6 +46,10 @@ struct BadQuery {
 
 Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexcept;
 
+// A query as a client sends it: one question, RD clear, an OPT RR.
+std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& question,
+                                       std::uint16_t udp_payload_octets);
+
 enum class Section : std::uint8_t { Answer, Authority, Additional };
 
 // A message as a client or a test sees it.
