@@ -38,6 +38,13 @@ Problem no_instance(const std::string& service, const std::string& id) {
     return {404, fmt::format("there is no instance {} of service {}", id, service)};
 }
 
+// ?dry_run: what a PUT would do, as far as the resource itself goes.
+template <class Spec>
+Reply would(const Spec* current, const Spec& wanted) {
+    const char* what = !current ? "create" : *current == wanted ? "nothing" : "change";
+    return {200, fmt::format(R"({{"would":"{}"}})", what)};
+}
+
 // A neighbour in the same transaction may have removed what was just put.
 Reply gone_again() { return reply_of({409, "it was deleted at the same moment"}); }
 
@@ -67,6 +74,10 @@ void Handlers::put_namespace(const Call& call) {
     const std::string name = namespace_name(call);
     auto spec = decode_namespace(call.request().body, name, surroundings_.defaults);
     if (!spec) return call.refuse(spec.error());
+    if (call.flag("dry_run")) {
+        const registry::Namespace* there = state_.latest().find_namespace(name);
+        return call.reply(would(there ? &there->spec : nullptr, *spec));
+    }
     submit(call, Change{.what = registry::PutNamespace{std::move(*spec)}, .if_match = {}},
            [name](const Applied& applied) {
                const registry::Namespace* within = applied.state->find_namespace(name);
@@ -108,6 +119,12 @@ void Handlers::put_service(const Call& call) {
     const std::string within = namespace_name(call), name = service_name(call);
     auto spec = decode_service(call.request().body, within, name, surroundings_.defaults);
     if (!spec) return call.refuse(spec.error());
+    if (call.flag("dry_run")) {
+        const registry::State& state = state_.latest();
+        if (!state.find_namespace(within)) return call.refuse(no_namespace(within));
+        const registry::Service* there = state.find_service(within, name);
+        return call.reply(would(there ? &there->spec : nullptr, *spec));
+    }
     submit(call, Change{.what = registry::PutService{std::move(*spec)}, .if_match = {}},
            [within, name](const Applied& applied) {
                const registry::Service* service = applied.state->find_service(within, name);
@@ -196,6 +213,12 @@ void Handlers::put_instance(const Call& call) {
     const std::string within = namespace_name(call), name = service_name(call);
     auto spec = decode_instance(call.request().body, call.names[2]);
     if (!spec) return call.refuse(spec.error());
+    if (call.flag("dry_run")) {
+        const registry::Service* service = state_.latest().find_service(within, name);
+        if (!service) return call.refuse(no_service(within, name));
+        const model::Instance* there = service->find(call.names[2]);
+        return call.reply(would(there && !there->drain ? &there->spec : nullptr, *spec));
+    }
     submit(call,
            Change{.what = registry::PutInstance{within, name, std::move(*spec)}, .if_match = {}},
            render_instance(within, name, call.names[2]));

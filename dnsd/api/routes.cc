@@ -15,6 +15,8 @@ namespace {
 const std::vector<Parameter> paging = {
     {"limit", "At most so many items, 1 to 10000; 1000 if it is not given"},
     {"page_token", "The last id of the page before, as next_page_token gave it"}};
+const std::vector<Parameter> dry_run = {
+    {"dry_run", "true: changes nothing, and answers whether it would create or change it"}};
 const std::vector<Parameter> if_exists = {{"if_exists", "true: what is not there is no error"}};
 
 const std::vector<Route>& routes() {
@@ -43,7 +45,7 @@ const std::vector<Route>& routes() {
          Role::Write,
          &H::put_namespace,
          "Creates or replaces a namespace",
-         {},
+         dry_run,
          "Namespace",
          "Namespace",
          {200, 201, 400, 409, 412, 415, 422, 503}},
@@ -80,7 +82,7 @@ const std::vector<Route>& routes() {
          Role::Write,
          &H::put_service,
          "Creates or replaces a service",
-         {},
+         dry_run,
          "Service",
          "Service",
          {200, 201, 400, 404, 409, 412, 415, 422, 503}},
@@ -131,7 +133,7 @@ const std::vector<Route>& routes() {
          Role::Write,
          &H::put_instance,
          "Registers or changes an instance",
-         {},
+         dry_run,
          "Instance",
          "Instance",
          {200, 201, 400, 404, 409, 412, 415, 422, 503}},
