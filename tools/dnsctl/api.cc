@@ -1,0 +1,94 @@
+#include "tools/dnsctl/api.h"
+
+#include <fmt/format.h>
+
+#include "base/http/client.h"
+#include "base/text.h"
+
+namespace dnsd::ctl {
+
+namespace {
+
+// A server that holds writes back (publish_delay) answers late.
+constexpr Milliseconds timeout(120'000);
+
+Refusal refusal_of(int status, const std::string& body) {
+    const Json problem = Json::parse(body, nullptr, false);
+    if (!problem.is_object() || !problem.contains("detail"))
+        return {status, fmt::format("the server answered {}: {}", status, body)};
+    std::string message = problem.value("detail", "");
+    for (const Json& error : problem.value("errors", Json::array()))
+        message += fmt::format("\n  {}: {}", error.value("pointer", ""), error.value("detail", ""));
+    return {status, std::move(message)};
+}
+
+}  // namespace
+
+std::vector<std::string> Api::headers() const {
+    std::vector<std::string> headers = {"Accept: application/json"};
+    if (!token_.empty()) headers.push_back("Authorization: Bearer " + token_);
+    return headers;
+}
+
+Result<Reply, Refusal> Api::send(std::string method, const std::string& path,
+                                 const Json& body) const {
+    http::Request request;
+    request.method = std::move(method);
+    request.url = server_ + path;
+    request.headers = headers();
+    request.timeout = timeout;
+    if (!body.is_null()) {
+        request.headers.emplace_back("Content-Type: application/json");
+        request.body = body.dump();
+    }
+    const auto response = http::fetch(std::move(request));
+    if (!response)
+        return std::unexpected(
+            Refusal{0, fmt::format("{}: {}", server_, response.error().message)});
+    if (response->status >= 300)
+        return std::unexpected(refusal_of(response->status, response->body));
+    Json json = Json::parse(response->body, nullptr, false);
+    if (json.is_discarded())
+        return std::unexpected(Refusal{response->status,
+                                       "the server answered with something that "
+                                       "is not JSON; is it dnsd?"});
+    return Reply{response->status, std::move(json)};
+}
+
+Result<void, Refusal> Api::follow(
+    const std::string& path, const std::string& last_event_id,
+    const std::function<bool(const http::ServerSentEvent&)>& on_event) const {
+    bool goes_on = true;
+    std::string head;  // of a problem, if it is one
+    http::EventStream stream(
+        [&](const http::ServerSentEvent& event) { goes_on = goes_on && on_event(event); });
+    http::Request request;
+    request.url = server_ + path;
+    request.headers = headers();
+    request.timeout = Milliseconds(0);
+    if (!last_event_id.empty()) request.headers.push_back("Last-Event-ID: " + last_event_id);
+    request.on_body = [&](std::string_view octets) {
+        if (head.size() < 64 * 1024) head += octets;
+        return stream.read(octets) && goes_on;
+    };
+    const auto response = http::fetch(std::move(request));
+    if (!response)
+        return std::unexpected(
+            Refusal{0, fmt::format("{}: {}", server_, response.error().message)});
+    if (response->status >= 300) return std::unexpected(refusal_of(response->status, head));
+    return {};
+}
+
+std::string namespace_path(std::string_view name) {
+    return "/v1/namespaces/" + percent_encoded(name);
+}
+
+std::string service_path(std::string_view within, std::string_view name) {
+    return namespace_path(within) + "/services/" + percent_encoded(name);
+}
+
+std::string instance_path(std::string_view within, std::string_view service, std::string_view id) {
+    return service_path(within, service) + "/instances/" + percent_encoded(id);
+}
+
+}  // namespace dnsd::ctl

@@ -1,0 +1,55 @@
+// The API of dnsd as dnsctl sees it: paths in, JSON out, problems as sentences.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/http/event_stream.h"
+#include "base/result.h"
+
+namespace dnsd::ctl {
+
+using Json = nlohmann::ordered_json;
+
+// What the server said no with.
+struct Refusal {
+    int status = 0;  // 0: it was not reached
+    std::string message;
+};
+
+struct Reply {
+    int status;
+    Json body;
+};
+
+// A value: where the server is and who we are.
+class Api {
+  public:
+    Api(std::string server, std::string token)
+        : server_(std::move(server)), token_(std::move(token)) {
+        while (server_.ends_with('/')) server_.pop_back();
+    }
+
+    Result<Reply, Refusal> send(std::string method, const std::string& path,
+                                const Json& body = nullptr) const;
+    Result<Reply, Refusal> get(const std::string& path) const { return send("GET", path); }
+
+    // Until on_event says false, or the connection ends.
+    Result<void, Refusal> follow(
+        const std::string& path, const std::string& last_event_id,
+        const std::function<bool(const http::ServerSentEvent&)>& on_event) const;
+
+  private:
+    std::vector<std::string> headers() const;
+
+    std::string server_, token_;
+};
+
+// "/v1/namespaces/demo.internal/services/web", each part encoded.
+std::string namespace_path(std::string_view name);
+std::string service_path(std::string_view within, std::string_view name);
+std::string instance_path(std::string_view within, std::string_view service, std::string_view id);
+
+}  // namespace dnsd::ctl

@@ -1,0 +1,475 @@
+// dnsctl: dnsd from the command line. Exit 0: done, and of `apply`: nothing to do; 1: an error;
+// 2: `apply` changed something, or the command line was wrong.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "tools/dnsctl/api.h"
+#include "tools/dnsctl/apply.h"
+#include "tools/dnsctl/completion.h"
+#include "tools/dnsctl/lookup.h"
+#include "tools/dnsctl/table.h"
+
+namespace dnsd::ctl {
+
+namespace {
+
+// What a command line says; each command reads what is its own.
+struct Given {
+    std::string server = "http://127.0.0.1:8053";
+    std::string token_file;
+    bool json = false;
+
+    std::string within, service, id;  // namespace, service, instance
+    std::vector<std::string> fields;  // FIELD=VALUE
+    std::string status;
+    std::vector<std::string> attributes;
+    std::optional<std::string> ipv4, ipv6;
+    std::optional<int> port, weight, priority;
+    bool disabled = false, wait = false;
+    std::string file, name, type = "A", dns, shell;
+    bool tcp = false;
+    int limit = 20;
+    ApplyOptions apply;
+};
+
+int complain(const std::string& message) {
+    std::fprintf(stderr, "dnsctl: %s\n", message.c_str());
+    return 1;
+}
+int complain(const Refusal& refusal) { return complain(refusal.message); }
+
+std::string text_of(const Json& value) {
+    if (value.is_null()) return "-";
+    if (value.is_string()) return value;
+    return value.dump();
+}
+
+// A list of resources, one row each, of the columns that are named.
+std::string table_of(const Json& items, const std::vector<std::string>& columns) {
+    std::vector<std::vector<std::string>> rows(1);
+    for (const std::string& column : columns) {
+        std::string head;
+        for (const char c : column) head += c == '/' ? ' ' : static_cast<char>(std::toupper(c));
+        rows[0].push_back(head);
+    }
+    for (const Json& item : items) {
+        auto& row = rows.emplace_back();
+        for (const std::string& column : columns) {
+            const Json::json_pointer pointer('/' + column);
+            row.push_back(item.contains(pointer) ? text_of(item.at(pointer)) : "-");
+        }
+    }
+    return print_table(rows);
+}
+
+std::string table_of_fields(const Json& resource) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [key, value] : resource.items()) rows.push_back({key, text_of(value)});
+    return print_table(rows);
+}
+
+void show(const Given& given, const Json& body, const std::string& table) {
+    std::fputs(given.json ? (body.dump(2) + '\n').c_str() : table.c_str(), stdout);
+}
+
+int show_reply(const Given& given, const Result<Reply, Refusal>& reply) {
+    if (!reply) return complain(reply.error());
+    show(given, reply->body, table_of_fields(reply->body));
+    return 0;
+}
+
+// ttl=5, check.type=http, record_types=["A"]: JSON where it is JSON, else text.
+Result<Json> read_fields(const std::vector<std::string>& fields) {
+    Json body = Json::object();
+    for (const std::string& field : fields) {
+        const auto equals = field.find('=');
+        if (equals == field.npos || equals == 0)
+            return fail(fmt::format("'{}' is not FIELD=VALUE", field));
+        const std::string text = field.substr(equals + 1);
+        Json value = Json::parse(text, nullptr, false);
+        if (value.is_discarded()) value = text;
+        std::string pointer;
+        for (const std::string_view part : split(std::string_view(field).substr(0, equals), '.'))
+            pointer += '/' + std::string(part);
+        try {
+            body[Json::json_pointer(pointer)] = std::move(value);
+        } catch (const Json::exception&) {
+            return fail(fmt::format("'{}' does not go with the fields before it", field));
+        }
+    }
+    return body;
+}
+
+// All pages of a list in one.
+Result<Json, Refusal> list_all(const Api& api, const std::string& path, const char* under) {
+    Json all = Json::array();
+    std::string token;
+    do {
+        const char* joint = path.find('?') == path.npos ? "?" : "&";
+        const auto reply =
+            api.get(token.empty() ? path : path + joint + "page_token=" + percent_encoded(token));
+        if (!reply) return std::unexpected(reply.error());
+        for (const Json& one : reply->body.value(under, Json::array())) all.push_back(one);
+        token = reply->body.value("next_page_token", "");
+    } while (!token.empty());
+    return all;
+}
+
+int list(const Given& given, const Api& api, const std::string& path, const char* under,
+         const std::vector<std::string>& columns) {
+    const auto items = list_all(api, path, under);
+    if (!items) return complain(items.error());
+    show(given, *items, table_of(*items, columns));
+    return 0;
+}
+
+int put(const Given& given, const Api& api, const std::string& path) {
+    const auto body = read_fields(given.fields);
+    if (!body) return complain(body.error().message);
+    return show_reply(given, api.send("PUT", path, *body));
+}
+
+int register_instance(const Given& given, const Api& api) {
+    auto body = read_fields(given.fields);
+    if (!body) return complain(body.error().message);
+    Json& json = *body;
+    if (given.ipv4) json["ipv4"] = *given.ipv4;
+    if (given.ipv6) json["ipv6"] = *given.ipv6;
+    if (given.port) json["port"] = *given.port;
+    if (given.weight) json["weight"] = *given.weight;
+    if (given.priority) json["priority"] = *given.priority;
+    if (given.disabled) json["disabled"] = true;
+    for (const std::string& attribute : given.attributes) {
+        const auto equals = attribute.find('=');
+        if (equals == attribute.npos)
+            return complain(fmt::format("'{}' is not KEY=VALUE", attribute));
+        json["attributes"][attribute.substr(0, equals)] = attribute.substr(equals + 1);
+    }
+    return show_reply(given,
+                      api.send("PUT", instance_path(given.within, given.service, given.id), json));
+}
+
+int deregister(const Given& given, const Api& api) {
+    const auto reply = api.send("DELETE", instance_path(given.within, given.service, given.id));
+    if (!reply) return complain(reply.error());
+    const auto safe_after = parse_time(reply->body.value("safe_after", ""));
+    if (given.wait && safe_after) {
+        if (!given.json)
+            std::fprintf(stderr, "out of the answers; caches may hold it until %s\n",
+                         print_time(*safe_after).c_str());
+        std::this_thread::sleep_until(*safe_after);
+    }
+    show(given, reply->body, table_of_fields(reply->body));
+    return 0;
+}
+
+int health(const Given& given, const Api& api) {
+    const std::string path = instance_path(given.within, given.service, given.id);
+    if (given.status == "heartbeat")
+        return show_reply(given, api.send("POST", path + "/heartbeat"));
+    if (given.status == "reconfirm")
+        return show_reply(given,
+                          api.send("POST", path + "/reconfirm" + (given.wait ? "?wait=1" : "")));
+    return show_reply(given, api.send("PUT", path + "/health", Json{{"status", given.status}}));
+}
+
+void print_event(const Given& given, const http::ServerSentEvent& event) {
+    const Json data = Json::parse(event.data, nullptr, false);
+    if (given.json || !data.is_object()) {
+        std::printf("%s\n", Json{{"event", event.type}, {"data", data}}.dump().c_str());
+    } else if (event.type == "snapshot") {
+        std::printf("%-10s revision %s\n", "snapshot",
+                    text_of(data.value("revision", Json())).c_str());
+        for (const Json& service : data.value("services", Json::array())) {
+            for (const Json& instance : service.value("instances", Json::array()))
+                std::printf("           %s.%s %s %s\n", service.value("service", "").c_str(),
+                            service.value("namespace", "").c_str(),
+                            instance.value("id", "").c_str(), instance.value("status", "").c_str());
+        }
+    } else if (event.type == "change") {
+        const Json service = data.value("service", Json());
+        std::string line = fmt::format(
+            "{:<10} revision {} {} {}{}", "change", text_of(data.value("revision", Json())),
+            data.value("cause", ""), service.is_null() ? "" : text_of(service) + '.',
+            data.value("namespace", ""));
+        for (const Json& instance : data.value("instances", Json::array()))
+            line += fmt::format(" {}: {} -> {}", instance.value("id", ""),
+                                instance.value("was", ""), instance.value("status", ""));
+        std::printf("%s\n", line.c_str());
+    } else {
+        std::printf("%s\n", event.type.c_str());
+    }
+    std::fflush(stdout);
+}
+
+int watch(const Given& given, const Api& api) {
+    std::string path = "/v1/watch";
+    if (!given.within.empty()) path += "?namespace=" + percent_encoded(given.within);
+    if (!given.service.empty()) path += "&service=" + percent_encoded(given.service);
+    std::string last_id;
+    for (bool was_reached = false;; was_reached = true) {
+        const auto ended = api.follow(path, last_id, [&](const http::ServerSentEvent& event) {
+            if (!event.id.empty()) last_id = event.id;
+            print_event(given, event);
+            was_reached = true;
+            return true;
+        });
+        // One that was never there, or says no, is the caller's to mend.
+        if (!ended && (ended.error().status != 0 || !was_reached)) return complain(ended.error());
+        std::fprintf(stderr, "dnsctl: the stream ended; connecting again\n");
+        std::this_thread::sleep_for(std::chrono::seconds(1));
+    }
+}
+
+int look_up(const Given& given, const Api& api) {
+    const auto type = wire::parse_type(given.type);
+    if (!type) return complain(fmt::format("there is no RR type '{}'", given.type));
+    std::string address = given.dns;
+    if (address.empty()) {  // the server knows where it answers
+        const auto status = api.get("/v1/status");
+        if (!status) return complain(status.error());
+        const Json dns = status->body.value("dns", Json::array());
+        if (dns.empty()) return complain("the server does not say where it answers; use --dns");
+        address = dns[0];
+    }
+    const auto server = SocketAddress::parse(address);
+    if (!server) return complain(fmt::format("'{}' is no address, as 127.0.0.1:53 is", address));
+    const auto answer = lookup(*server, given.name, *type, given.tcp);
+    if (!answer) return complain(answer.error().message);
+    std::fputs(answer->c_str(), stdout);
+    return 0;
+}
+
+int events(const Given& given, const Api& api) {
+    std::string path = fmt::format("/v1/events?limit={}", given.limit);
+    if (!given.within.empty()) path += "&namespace=" + percent_encoded(given.within);
+    if (!given.service.empty()) path += "&service=" + percent_encoded(given.service);
+    const auto reply = api.get(path);
+    if (!reply) return complain(reply.error());
+    Json rows = reply->body.value("events", Json::array());
+    for (Json& event : rows) {
+        std::string what;
+        for (const Json& one : event.value("instances", Json::array()))
+            what += fmt::format("{}{}: {} -> {}", what.empty() ? "" : ", ", one.value("id", ""),
+                                one.value("was", ""), one.value("status", ""));
+        event["what"] = what;
+    }
+    show(given, reply->body,
+         table_of(rows, {"revision", "times/committed", "cause", "namespace", "service", "what"}));
+    return 0;
+}
+
+int apply_file(const Given& given, const Api& api) {
+    const auto file = read_apply_file(given.file);
+    if (!file) return complain(file.error().message);
+    const auto changed = apply(api, *file, given.apply);
+    if (!changed) return complain(changed.error());
+    return *changed ? 2 : 0;
+}
+
+using Command = std::function<int(const Given&, const Api&)>;
+
+// The commands, and which of them was called.
+struct Commands {
+    CLI::App app{"dnsctl: dnsd from the command line", "dnsctl"};
+    Given given;
+    Command called;
+
+    CLI::App* add(CLI::App* under, const char* name, const char* help, Command command) {
+        CLI::App* made = under->add_subcommand(name, help);
+        made->callback([this, command = std::move(command)] { called = command; });
+        return made;
+    }
+    CLI::App* group(const char* name, const char* help) {
+        CLI::App* made = app.add_subcommand(name, help);
+        made->require_subcommand(1);
+        return made;
+    }
+    void take_namespace(CLI::App* to) {
+        to->add_option("namespace", given.within, "The namespace")->required();
+    }
+    void take_service(CLI::App* to) {
+        take_namespace(to);
+        to->add_option("service", given.service, "The service")->required();
+    }
+    void take_instance(CLI::App* to) {
+        take_service(to);
+        to->add_option("instance", given.id, "The instance's id")->required();
+    }
+    void take_fields(CLI::App* to, const char* example) {
+        to->add_option("fields", given.fields,
+                       std::string("FIELD=VALUE, as the API names them: ") + example);
+    }
+
+    Commands() {
+        app.require_subcommand(1);
+        app.fallthrough();
+        app.set_version_flag("--version", DNSD_VERSION);
+        app.add_option("--server", given.server, "Where the API is")
+            ->envname("DNSD_SERVER")
+            ->capture_default_str();
+        app.add_option("--token-file", given.token_file, "A file that holds a token")
+            ->envname("DNSD_TOKEN_FILE");
+        app.add_flag("--json", given.json, "Prints JSON instead of tables");
+        add_namespaces();
+        add_services();
+        add_instances();
+        add_others();
+    }
+
+    void add_namespaces() {
+        CLI::App* of = group("namespace", "Namespaces");
+        auto* create =
+            add(of, "create", "Creates or replaces one",
+                [](const Given& g, const Api& a) { return put(g, a, namespace_path(g.within)); });
+        take_namespace(create);
+        take_fields(create, "ttl=5 negative_ttl=2");
+        add(of, "list", "Lists them", [](const Given& g, const Api& a) {
+            return list(g, a, "/v1/namespaces", "namespaces",
+                        {"name", "dns", "ttl", "negative_ttl", "services", "serial", "revision"});
+        });
+        take_namespace(add(of, "get", "Shows one", [](const Given& g, const Api& a) {
+            return show_reply(g, a.get(namespace_path(g.within)));
+        }));
+        take_namespace(add(of, "delete", "Deletes an empty one", [](const Given& g, const Api& a) {
+            return show_reply(g, a.send("DELETE", namespace_path(g.within)));
+        }));
+    }
+
+    void add_services() {
+        CLI::App* of = group("service", "Services");
+        auto* create =
+            add(of, "create", "Creates or replaces one", [](const Given& g, const Api& a) {
+                return put(g, a, service_path(g.within, g.service));
+            });
+        take_service(create);
+        take_fields(create, "ttl=1 check.type=http check.interval=0.5");
+        take_namespace(
+            add(of, "list", "Lists those of a namespace", [](const Given& g, const Api& a) {
+                return list(g, a, namespace_path(g.within) + "/services", "services",
+                            {"name", "routing_policy", "failure_policy", "check/type", "revision",
+                             "health_revision"});
+            }));
+        take_service(add(of, "get", "Shows one", [](const Given& g, const Api& a) {
+            return show_reply(g, a.get(service_path(g.within, g.service)));
+        }));
+        take_service(
+            add(of, "delete", "Deletes one without instances", [](const Given& g, const Api& a) {
+                return show_reply(g, a.send("DELETE", service_path(g.within, g.service)));
+            }));
+    }
+
+    void take_registration(CLI::App* to) {
+        take_instance(to);
+        to->add_option("--ipv4", given.ipv4, "Its IPv4 address");
+        to->add_option("--ipv6", given.ipv6, "Its IPv6 address");
+        to->add_option("--port", given.port, "Its port");
+        to->add_option("--weight", given.weight, "Its weight");
+        to->add_option("--priority", given.priority, "Its priority");
+        to->add_option("--attribute", given.attributes, "KEY=VALUE; may be repeated")
+            ->allow_extra_args(false);
+        to->add_flag("--disabled", given.disabled, "Probed, but never answered");
+        take_fields(to, "weight=5");
+    }
+
+    void add_instances() {
+        CLI::App* of = group("instance", "Instances");
+        take_registration(add(of, "create", "Registers or changes one", register_instance));
+        auto* listed =
+            add(of, "list", "Lists those of a service", [](const Given& g, const Api& a) {
+                std::string path = service_path(g.within, g.service) + "/instances";
+                if (!g.status.empty()) path += "?status=" + percent_encoded(g.status);
+                return list(
+                    g, a, path, "instances",
+                    {"id", "status", "ipv4", "ipv6", "port", "weight", "priority", "dns_name"});
+            });
+        take_service(listed);
+        listed->add_option("--status", given.status, "healthy, unhealthy, unknown or draining");
+        take_instance(add(of, "get", "Shows one", [](const Given& g, const Api& a) {
+            return show_reply(g, a.get(instance_path(g.within, g.service, g.id)));
+        }));
+        const char* waits = "Returns only when no honest cache holds it any more";
+        auto* deleted = add(of, "delete", "Deregisters one", deregister);
+        take_instance(deleted);
+        deleted->add_flag("--wait", given.wait, waits);
+
+        take_registration(
+            add(&app, "register", "Registers or changes an instance", register_instance));
+        auto* removed = add(&app, "deregister", "Deregisters an instance", deregister);
+        take_instance(removed);
+        removed->add_flag("--wait", given.wait, waits);
+        auto* told = add(&app, "health", "Says how an instance is, or has it probed", health);
+        take_instance(told);
+        told->add_option("status", given.status, "healthy, unhealthy, heartbeat or reconfirm")
+            ->required()
+            ->check(CLI::IsMember({"healthy", "unhealthy", "heartbeat", "reconfirm"}));
+        told->add_flag("--wait", given.wait, "With reconfirm: waits for the verdict");
+    }
+
+    void add_others() {
+        auto* watched = add(&app, "watch", "Follows what changes", watch);
+        watched->add_option("namespace", given.within, "Only in it");
+        watched->add_option("service", given.service, "Only of it");
+        auto* looked = add(&app, "lookup", "Asks the name server", look_up);
+        looked->add_option("name", given.name, "The owner name")->required();
+        looked->add_option("type", given.type, "A, AAAA, SRV ...")->capture_default_str();
+        looked->add_option("--dns", given.dns, "ADDRESS:PORT; the server's own if it is not given");
+        looked->add_flag("--tcp", given.tcp, "Over TCP at once");
+        add(&app, "status", "Shows what the server is and holds",
+            [](const Given& g, const Api& a) { return show_reply(g, a.get("/v1/status")); });
+        auto* happened = add(&app, "events", "Lists what happened, newest first", events);
+        happened->add_option("--namespace", given.within, "Only in it");
+        happened->add_option("--service", given.service, "Only of it");
+        happened->add_option("--limit", given.limit, "At most so many")->capture_default_str();
+        auto* applied = add(
+            &app, "apply",
+            "Brings about what a TOML file says; exits with 2 if it changed anything", apply_file);
+        applied->add_option("file", given.file, "conf/example-apply.toml shows one")->required();
+        applied->add_flag("--dry-run", given.apply.dry_run, "Only says what it would do");
+        applied->add_flag("--prune", given.apply.prune,
+                          "Deletes what the file's namespaces hold besides");
+        auto* completed = add(&app, "completion", "Prints a completion script",
+                              [this](const Given& g, const Api&) {
+                                  std::fputs(print_completion(app, g.shell).c_str(), stdout);
+                                  return 0;
+                              });
+        completed->add_option("shell", given.shell, "bash, zsh or fish")
+            ->required()
+            ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    }
+};
+
+Result<std::string> read_token(const std::string& path) {
+    if (path.empty()) return "";
+    std::ifstream file(path);
+    std::string token;
+    if (!std::getline(file, token))
+        return fail(fmt::format("--token-file: {} has no token to read", path));
+    return std::string(trimmed(token));
+}
+
+int run(int argc, char** argv) {
+    Commands commands;
+    try {
+        commands.app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return commands.app.exit(error) == 0 ? 0 : 2;
+    }
+    const auto token = read_token(commands.given.token_file);
+    if (!token) return complain(token.error().message);
+    return commands.called(commands.given, Api(commands.given.server, *token));
+}
+
+}  // namespace
+
+}  // namespace dnsd::ctl
+
+int main(int argc, char** argv) { return dnsd::ctl::run(argc, argv); }
