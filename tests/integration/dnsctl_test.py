@@ -1,0 +1,125 @@
+"""dnsctl against the real server, as a person types it."""
+
+import json
+import subprocess
+
+import pytest
+
+from harness import DNSCTL, ROOT, WEB, instances, make_service, until
+
+
+@pytest.fixture
+def dnsctl(dnsd):
+    def run(*arguments, status=0, server=dnsd.url) -> str:
+        done = subprocess.run([DNSCTL, "--server", server, *arguments], capture_output=True, text=True,
+                              check=False, timeout=60)
+        assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+        return done.stderr if status == 1 else done.stdout
+
+    return run
+
+
+def test_namespace_service_instance_from_creation_to_deletion(dnsd, dnsctl):
+    dnsctl("namespace", "create", "demo.internal", "ttl=0")
+    dnsctl("service", "create", "demo.internal", "web", "ttl=0", "check.type=custom", 'record_types=["A"]')
+    dnsctl("register", "demo.internal", "web", "i-1", "--ipv4", "192.0.2.1", "--port", "80",
+           "--attribute", "az=a", "--weight", "3")
+    shown = instances(dnsd.api)["i-1"]
+    assert (shown["ipv4"], shown["weight"], shown["attributes"]) == ("192.0.2.1", 3, {"az": "a"})
+    dnsctl("health", "demo.internal", "web", "i-1", "healthy")
+    assert "healthy" in dnsctl("instance", "list", "demo.internal", "web")
+    assert json.loads(dnsctl("--json", "instance", "get", "demo.internal", "web", "i-1"))["status"] == "healthy"
+    assert "demo.internal" in dnsctl("namespace", "list") and "web" in dnsctl("service", "list", "demo.internal")
+    assert "custom_health" in dnsctl("events")
+    dnsctl("deregister", "demo.internal", "web", "i-1", "--wait")
+    until(lambda: "i-1" not in instances(dnsd.api), "the drain ends")
+    dnsctl("service", "delete", "demo.internal", "web")
+    dnsctl("namespace", "delete", "demo.internal")
+    assert json.loads(dnsctl("--json", "status"))["namespaces"] == 0
+
+
+def test_lookup_shows_answers_as_they_are(dnsd, dnsctl):
+    make_service(dnsd.api)
+    for number in range(1, 60):
+        dnsd.api.put(f"{WEB}/instances/i-{number}", {"ipv4": f"192.0.2.{number}", "port": 80})
+    address = "%s:%d" % dnsd.dns[0]
+    answer = dnsctl("lookup", "i-1.web.demo.internal")
+    assert answer.splitlines()[0] == "NOERROR aa"
+    assert "answer     i-1.web.demo.internal 5 A 192.0.2.1" in answer
+    srv = dnsctl("lookup", "web.demo.internal", "SRV", "--dns", address, "--tcp")
+    assert srv.count("answer ") == 59 and " SRV 0 1 80 i-1.web.demo.internal." in srv
+    assert dnsctl("lookup", "nothing.demo.internal", "--dns", address).startswith("NXDOMAIN aa")
+
+
+def test_errors_are_sentences_with_the_field(dnsd, dnsctl):
+    make_service(dnsd.api)
+    said = dnsctl("register", "demo.internal", "web", "i-1", "--ipv4", "nonsense", "--port", "99999", status=1)
+    assert "/ipv4" in said and "/port" in said
+    assert "no service" in dnsctl("service", "get", "demo.internal", "none", status=1)
+    assert "127.0.0.1:1" in dnsctl("status", status=1, server="http://127.0.0.1:1")
+    dnsctl("nonsense", status=2)
+    dnsctl("service", "create", "demo.internal", "x", "no-equals-sign", status=1)
+
+
+def test_apply_is_idempotent_says_what_it_changed_and_prunes_when_told(dnsd, dnsctl, tmp_path):
+    example = str(ROOT / "conf/example-apply.toml")
+    assert "would create" in dnsctl("apply", example, "--dry-run", status=2)
+    assert dnsd.api.get("/v1/status")["namespaces"] == 0
+    created = dnsctl("apply", example, status=2).splitlines()
+    assert created[0] == "created namespace demo.internal" and len(created) == 7
+    assert dnsctl("apply", example) == "" and dnsctl("apply", example, "--dry-run") == ""
+    assert dnsd.addresses("db.demo.internal") == ["127.0.0.21"]
+
+    dnsd.api.put(f"{WEB}/instances/stranger", {"ipv4": "127.0.0.99", "port": 1})
+    changed = tmp_path / "changed.toml"
+    changed.write_text((ROOT / "conf/example-apply.toml").read_text().replace("5432", "5433"))
+    assert "would change instance primary of db" in dnsctl("apply", str(changed), "--dry-run", status=2)
+    assert "changed instance primary of db" in dnsctl("apply", str(changed), status=2)
+    assert "stranger" in instances(dnsd.api)
+    assert "deregistered instance stranger of web" in dnsctl("apply", str(changed), "--prune", status=2)
+    assert instances(dnsd.api)["stranger"]["status"] == "draining"
+
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[[namespace]]\nname = \n")
+    assert f"{broken}:2" in dnsctl("apply", str(broken), status=1)
+    before = dnsd.api.get("/v1/status")["revision"]
+    assert "'id'" in dnsctl("apply", str(write(tmp_path, """
+[[namespace]]
+name = "demo.internal"
+[[namespace.service]]
+name = "web"
+[[namespace.service.instance]]
+ipv4 = "192.0.2.1"
+""")), status=1)
+    assert dnsd.api.get("/v1/status")["revision"] == before
+
+
+def write(folder, text):
+    path = folder / "file.toml"
+    path.write_text(text)
+    return path
+
+
+def test_watch_follows_and_comes_back(dnsd):
+    make_service(dnsd.api)
+    command = [DNSCTL, "--server", dnsd.url, "watch", "demo.internal", "web"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as watch:
+        try:
+            assert watch.stdout.readline().startswith("snapshot")
+            dnsd.api.put(f"{WEB}/instances/i-1", {"ipv4": "192.0.2.1", "port": 80})
+            assert "i-1: none -> unknown" in watch.stdout.readline()
+            dnsd.restart()
+            dnsd.api.put(f"{WEB}/instances/i-2", {"ipv4": "192.0.2.2", "port": 80})
+            assert "i-2: none -> unknown" in watch.stdout.readline()
+        finally:
+            watch.kill()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_names_commands_and_options(shell):
+    script = subprocess.run([DNSCTL, "completion", shell], capture_output=True, text=True, check=True).stdout
+    assert "deregister" in script and "--token-file" in script
+    if shell == "bash":
+        probe = script + 'COMP_WORDS=(dnsctl namespace cr); COMP_CWORD=2; _dnsctl; echo "${COMPREPLY[@]}"'
+        done = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "create"
