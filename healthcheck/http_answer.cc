@@ -23,6 +23,7 @@ std::optional<HttpAnswer::Judgement> HttpAnswer::read(std::string_view octets) {
         };
         made.on_message_complete = [](http_parser* parser) {
             auto& self = *static_cast<HttpAnswer*>(parser->data);
+            if (parser->status_code / 100 == 1) return 0;  // the answer itself comes after it
             if (!self.judgement_)
                 self.judgement_ = {
                     false,
@@ -51,7 +52,7 @@ HttpAnswer::Judgement HttpAnswer::judged_by_status() const {
 }
 
 int HttpAnswer::on_headers() {
-    if (parser_.status_code / 100 == 1) return 0;  // the answer itself comes after it
+    if (parser_.status_code / 100 == 1) return 0;
     Judgement by_status = judged_by_status();
     if (by_status.success && !expectation_.body_substring.empty()) return 0;
     judgement_ = std::move(by_status);
