@@ -82,7 +82,7 @@ def test_apply_is_idempotent_says_what_it_changed_and_prunes_when_told(dnsd, dns
     broken = tmp_path / "broken.toml"
     broken.write_text("[[namespace]]\nname = \n")
     assert f"{broken}:2" in dnsctl("apply", str(broken), status=1)
-    before = dnsd.api.get("/v1/status")["revision"]
+    before = dnsd.api.get(WEB)["revision"]
     assert "'id'" in dnsctl("apply", str(write(tmp_path, """
 [[namespace]]
 name = "demo.internal"
@@ -91,7 +91,7 @@ name = "web"
 [[namespace.service.instance]]
 ipv4 = "192.0.2.1"
 """)), status=1)
-    assert dnsd.api.get("/v1/status")["revision"] == before
+    assert dnsd.api.get(WEB)["revision"] == before
 
 
 def write(folder, text):
