@@ -1,7 +1,9 @@
 #include "dnsd/nameserver/answer.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+#include <utility>
 
 #include "base/text.h"
 #include "zone/tree/lookup.h"
@@ -92,6 +94,7 @@ class Answering {
 
     Rcode answer() noexcept {
         Name qname = query_.question->name;
+        std::array<Name, aliases_followed_max + 1> met;  // the aliases on the way
         for (unsigned aliases = 0;; ++aliases) {
             const Zone* zone = find_zone(qname);
             // Out of our zones: at the start that is refused, in a chain the client goes on (RFC
@@ -114,7 +117,7 @@ class Answering {
                     return Rcode::NoError;
                 case LookupResult::Kind::Cname:
                     if (!give(Section::Answer, qname, *found.rrset)) return Rcode::NoError;
-                    qname = target_of(found.rrset->rdata(0));
+                    met[aliases] = std::exchange(qname, target_of(found.rrset->rdata(0)));
                     break;
                 case LookupResult::Kind::Dname: {
                     if (!give(Section::Answer, found.node->owner(), *found.rrset))
@@ -126,11 +129,13 @@ class Answering {
                              redirected->octets())) {
                         return Rcode::NoError;
                     }
-                    qname = *redirected;
+                    met[aliases] = std::exchange(qname, *redirected);
                     break;
                 }
             }
-            if (aliases == aliases_followed_max) return Rcode::NoError;
+            const auto end = met.begin() + aliases + 1;
+            if (aliases == aliases_followed_max || std::find(met.begin(), end, qname) != end)
+                return Rcode::NoError;  // too far, or round in a circle
         }
     }
 
