@@ -81,6 +81,7 @@ nameserver::Server::Options nameserver_options(const Options& options) {
     nameserver::Server::Options out;
     out.listen = addresses_of(options, "dns.listen");
     out.workers = static_cast<unsigned>(options.integer("dns.workers"));
+    out.query_log_sample = static_cast<std::uint64_t>(options.integer("dns.query_log_sample"));
     out.answer.nsid = options.text("dns.nsid");
     out.answer.version = options.text("dns.version");
     out.answer.server_id = options.text("dns.server_id");

@@ -77,8 +77,8 @@ class ServerImpl final : public Server {
         tcp.connections_per_client_max =
             std::max<std::size_t>(1, tcp.connections_per_client_max / count);
         for (Sockets& sockets : of_worker) {
-            workers_.push_back(std::make_unique<Worker>(options_.answer, tcp, zones_, clock_,
-                                                        std::move(sockets.udp),
+            workers_.push_back(std::make_unique<Worker>(options_.answer, options_.query_log_sample,
+                                                        tcp, zones_, clock_, std::move(sockets.udp),
                                                         std::move(sockets.tcp)));
         }
         return {};

@@ -23,7 +23,8 @@ class Server {
             listen;  // port 0: all workers, UDP and TCP, share the number the first one got
         unsigned workers = 0;  // 0: one per core
         AnswerOptions answer;
-        TcpLimits tcp;  // of all workers together
+        std::uint64_t query_log_sample = 0;  // one query in so many is logged; 0: none
+        TcpLimits tcp;                       // of all workers together
     };
 
     // Binds; answers nothing before start(). `zones` and `clock` must outlive it.

@@ -81,7 +81,7 @@ class TcpServer::Connection {
     }
 
     void answer(std::span<const std::uint8_t> query) {
-        const std::size_t size = server_.respond_(query, server_.reply_);
+        const std::size_t size = server_.respond_(query, {client, 0}, server_.reply_);
         if (size == 0) return;
         out_.push_back(static_cast<std::uint8_t>(size >> 8));
         out_.push_back(static_cast<std::uint8_t>(size));

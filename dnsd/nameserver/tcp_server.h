@@ -29,8 +29,9 @@ struct TcpCounters {
 // Belongs to its loop's thread.
 class TcpServer {
   public:
-    using Respond = std::function<std::size_t(std::span<const std::uint8_t> query,
-                                              std::span<std::uint8_t> reply)>;
+    using Respond =
+        std::function<std::size_t(std::span<const std::uint8_t> query, const SocketAddress& client,
+                                  std::span<std::uint8_t> reply)>;
 
     // before_batch runs after octets were received and before the first query in them is answered.
     TcpServer(io::Loop& loop, TcpLimits limits, std::function<void()> before_batch, Respond respond,

@@ -23,8 +23,9 @@ struct WorkerCounters {
 // Made and stopped by the thread that owns the server.
 class Worker {
   public:
-    Worker(const AnswerOptions& options, TcpLimits tcp, const Snapshot<tree::ZoneSet>& zones,
-           const Clock& clock, std::vector<io::UdpSocket> udp,
+    // `query_log_sample`: one query in so many is logged; 0: none.
+    Worker(const AnswerOptions& options, std::uint64_t query_log_sample, TcpLimits tcp,
+           const Snapshot<tree::ZoneSet>& zones, const Clock& clock, std::vector<io::UdpSocket> udp,
            std::vector<io::Descriptor> tcp_listeners);
     ~Worker();
     Worker(const Worker&) = delete;
@@ -39,9 +40,12 @@ class Worker {
     // missed.
     void look_up_to_date();
     std::size_t answer_with(Transport transport, AnswerCounters& counters,
-                            std::span<const std::uint8_t> query, std::span<std::uint8_t> reply);
+                            std::span<const std::uint8_t> query, const SocketAddress& client,
+                            std::span<std::uint8_t> reply);
 
     const AnswerOptions& options_;
+    const std::uint64_t query_log_sample_;
+    std::uint64_t since_logged_ = 0;
     const Clock& clock_;
     WorkerCounters counters_;
     SnapshotView<tree::ZoneSet> view_;

@@ -63,3 +63,16 @@ def test_alive_and_ready_have_their_paths_without_a_token(dnsd):
     status = dnsd.api.get("/v1/status")
     assert "revision" in status
     assert dnsd.api.get("/openapi.json")["openapi"].startswith("3.")
+
+
+def test_the_query_log_is_off_and_sampled_when_asked_for(make_dnsd):
+    quiet = make_dnsd("quiet").start()
+    quiet.query("demo.internal", "SOA")
+    assert "query client=" not in quiet.stderr
+    talking = make_dnsd("talking", settings={"dns.query_log_sample": 10, "dns.workers": 1}).start()
+    make_service(talking.api)
+    for number in range(100):
+        talking.query("web.demo.internal", "A", tcp=number % 2 == 0)
+    lines = [line for line in talking.stderr.splitlines() if "query client=127.0.0.1" in line]
+    assert len(lines) == 10
+    assert all("name=web.demo.internal type=A rcode=NOERROR" in line for line in lines)
