@@ -167,11 +167,44 @@ def test_off_loopback_the_api_wants_tokens(make_dnsd):
 
 
 def test_the_shipped_configuration_is_the_generated_one():
-    printed = subprocess.run([DNSD, "--print-config"], capture_output=True, text=True, check=True)
+    # Every option at its default, but for the user that root becomes.
+    printed = subprocess.run([DNSD, "--set", "user=dnsd", "--print-config"], capture_output=True, text=True, check=True)
     assert (ROOT / "conf/dnsd.toml").read_text() == printed.stdout
 
 
-@pytest.mark.parametrize("name", ["dnsd.toml", "quickstart.toml"])
+@pytest.mark.parametrize("name", ["container.toml", "dnsd.toml", "quickstart.toml"])
 def test_shipped_configurations_pass_their_own_check(name):
     subprocess.run([DNSD, "--config", ROOT / "conf" / name, "--check-config"], check=True,
                    capture_output=True, cwd=ROOT)
+
+
+def test_the_image_has_the_libraries_of_the_programs():
+    """The Dockerfile installs the group `image`: each library that the programs link must be in it, or
+    come with one that is."""
+    groups = {}
+    for line in (ROOT / "tools/packages").read_text().splitlines():
+        if line and not line.startswith("#"):
+            group, package = line.split()[:2]
+            groups.setdefault(group, set()).add(package)
+    linked = subprocess.run(["objdump", "-p", DNSD], capture_output=True, text=True, check=True).stdout
+    multiarch = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True,
+                               check=True).stdout.strip()
+    for soname in re.findall(r"NEEDED +(\S+)", linked):
+        if re.match(r"lib(asan|ubsan|tsan|c|m|gcc_s|pthread)\.so", soname):
+            continue
+        path = subprocess.run(["readlink", "-f", f"/usr/lib/{multiarch}/{soname}"],
+                              capture_output=True, text=True, check=True).stdout.strip()
+        owner = subprocess.run(["dpkg", "-S", path], capture_output=True, text=True, check=True).stdout
+        assert owner.split(":")[0] in groups["image"], soname
+
+
+def test_the_units_syntax_is_systemds(tmp_path):
+    keys = set()
+    for line in (ROOT / "conf/dnsd.service").read_text().splitlines():
+        if line and not line.startswith(("#", "[")):
+            key, separator, value = line.partition("=")
+            assert separator and key.isidentifier() and value, line
+            keys.add(key)
+    assert {"ExecStart", "Type", "User", "NoNewPrivileges", "ProtectSystem"} <= keys
+    started = re.search(r"^ExecStart=\S+ (.*)$", (ROOT / "conf/dnsd.service").read_text(), re.M)[1]
+    assert started == "--config /etc/dnsd/dnsd.toml"
