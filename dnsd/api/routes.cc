@@ -189,6 +189,7 @@ const std::vector<Route>& routes() {
          &H::list_events,
          "Lists what happened, newest first",
          {paging[0],
+          paging[1],
           {"before", "Events before this revision"},
           {"after", "Events after this revision, oldest first"},
           {"namespace", "Only those in it"},
