@@ -76,8 +76,8 @@ TEST_CASE("tokens are lines of a hash, a role and namespaces") {
     CHECK(token->namespaces == std::vector<std::string>{"a.example", "b.example"});
     CHECK_FALSE(tokens->find("Secret"));
     CHECK_FALSE(tokens->find(""));
-    for (const std::string bad :
-         {hash, hash + " admin", "abc read", std::string(64, 'g') + " read"}) {
+    for (const std::string& bad : std::vector<std::string>{hash, hash + " admin", "abc read",
+                                                           std::string(64, 'g') + " read"}) {
         const auto refused = Tokens::parse("\n" + bad + "\n", "file");
         REQUIRE_FALSE(refused);
         CHECK(refused.error().message.starts_with("file:2: "));
