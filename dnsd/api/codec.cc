@@ -313,7 +313,8 @@ void read_attributes(Fields& fields, std::map<std::string, std::string>& into) {
     }
     for (const auto& [key, text] : value->items()) {
         if (!text.is_string()) {
-            fields.wrong("attributes/" + pointer_token(key), "must be a string");
+            fields.errors().push_back(
+                {fields.pointer() + "/attributes/" + pointer_token(key), "must be a string"});
         } else {
             into[key] = text.get<std::string>();
         }
