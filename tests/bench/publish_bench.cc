@@ -1,15 +1,13 @@
 // What one change costs to publish: the zone must not be paid for again, only the service that
 // changed. Prints time (p50, p99) and memory allocated per change, for zones of 1,000 to 100,000
 // services of 10 instances, and for one service of 10 to 10,000 instances.
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
-#include <thread>
 
 #include "base/random.h"
+#include "tests/bench/machine.h"
 #include "tests/support/services.h"
 #include "zone/registry/publication.h"
 
@@ -100,10 +98,8 @@ void measure(int services, int instances) {
 }  // namespace
 
 int main() {
-    utsname machine{};
-    uname(&machine);
-    std::printf("%s %s, %u cores, g++ %s, %d changes each\n", machine.sysname, machine.machine,
-                std::thread::hardware_concurrency(), __VERSION__, changes);
+    test::print_machine();
+    std::printf("%d changes each\n", changes);
     std::printf("%10s %10s %10s %10s %14s\n", "services", "instances", "p50 us", "p99 us",
                 "octets/change");
     for (const int services : {1'000, 10'000, 100'000}) measure(services, 10);

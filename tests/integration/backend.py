@@ -30,6 +30,9 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = True
 
+    def handle_error(self, request, client_address) -> None:
+        """A probe has seen enough when it has the status, and resets."""
+
 
 def main() -> None:
     Handler.name, address, port = sys.argv[1:]
