@@ -221,11 +221,11 @@ Result<> RealDaemon::run() {
 
     const std::string line = fmt::format("ready dns={} api={}\n", print(nameserver_->addresses()),
                                          print(api_->addresses()));
-    std::fputs(line.c_str(), stdout);
-    std::fflush(stdout);
     if (!invocation_.ready_file.empty()) {
         if (auto written = write_ready_file(invocation_.ready_file, line); !written) return written;
     }
+    std::fputs(line.c_str(), stdout);
+    std::fflush(stdout);
     sd_notify(0, "READY=1");
     loop.run();
     return {};
