@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "dnsd/api/codec.h"
 
@@ -135,6 +136,13 @@ void Handlers::submit(const Call& call, registry::Change change, Render render) 
                 }
             });
         });
+}
+
+// Once: caches treat it unevenly, some as "keep for a while".
+void Handlers::warn_of_zero_ttl(bool is_zero) {
+    if (!is_zero || std::exchange(warned_of_zero_ttl_, true)) return;
+    log::warn("ttl 0 asked for hint={}",
+              log::quoted("caches treat it unevenly; a TTL of 1 is honoured by more of them"));
 }
 
 // Names in DNS have no case; "@" is the root zone, which no path can name. What is no DNS name may

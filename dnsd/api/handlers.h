@@ -74,6 +74,7 @@ class Handlers {
 
     std::optional<Problem> judge_token(const Route& route, const Call& call) const;
     void submit(const Call& call, registry::Change change, Render render);
+    void warn_of_zero_ttl(bool is_zero);
     // The names of the path as the registry spells them.
     std::string namespace_name(const Call& call) const;
     std::string service_name(const Call& call) const;
@@ -85,6 +86,7 @@ class Handlers {
     WallTime started_;
     Tokens tokens_;
     bool metrics_open_ = false;
+    bool warned_of_zero_ttl_ = false;
     std::vector<SocketAddress> api_addresses_;
     SnapshotView<registry::State> state_;
     Waiters waiters_;

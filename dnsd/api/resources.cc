@@ -78,6 +78,7 @@ void Handlers::put_namespace(const Call& call) {
         const registry::Namespace* there = state_.latest().find_namespace(name);
         return call.reply(would(there ? &there->spec : nullptr, *spec));
     }
+    warn_of_zero_ttl(spec->ttl == 0);
     submit(call, Change{.what = registry::PutNamespace{std::move(*spec)}, .if_match = {}},
            [name](const Applied& applied) {
                const registry::Namespace* within = applied.state->find_namespace(name);
@@ -125,6 +126,7 @@ void Handlers::put_service(const Call& call) {
         const registry::Service* there = state.find_service(within, name);
         return call.reply(would(there ? &there->spec : nullptr, *spec));
     }
+    warn_of_zero_ttl(spec->ttl.a == 0u || spec->ttl.aaaa == 0u || spec->ttl.srv == 0u);
     submit(call, Change{.what = registry::PutService{std::move(*spec)}, .if_match = {}},
            [within, name](const Applied& applied) {
                const registry::Service* service = applied.state->find_service(within, name);

@@ -157,10 +157,7 @@ class Watch::Subscriber final : public Source {
 };
 
 Watch::Watch(io::Loop& loop, registry::Registry& registry, store::EventReader& events)
-    : registry_(registry),
-      events_(events),
-      told_(registry.state().load()),
-      pulse_(loop, [this] { stay_alive(); }) {
+    : events_(events), told_(registry.state().load()), pulse_(loop, [this] { stay_alive(); }) {
     pulse_.repeat(pulse_every);
 }
 

@@ -32,7 +32,6 @@ class Watch {
     class Subscriber;
     void stay_alive();
 
-    registry::Registry& registry_;
     store::EventReader& events_;
     // What all subscribers have been told of; what is published after it comes by news().
     std::shared_ptr<const registry::State> told_;

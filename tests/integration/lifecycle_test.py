@@ -65,6 +65,16 @@ def test_alive_and_ready_have_their_paths_without_a_token(dnsd):
     assert dnsd.api.get("/openapi.json")["openapi"].startswith("3.")
 
 
+def test_what_happens_by_itself_is_a_line_of_the_log_and_ttl_0_is_warned_of_once(dnsd):
+    make_service(dnsd.api, {"ttl": 0, "check": {"type": "tcp", "interval": 0.1, "fall": 1}})
+    dnsd.api.put(f"{WEB}/instances/i-1", {"ipv4": "127.0.0.1", "port": 1})
+    until(lambda: "health namespace=demo.internal service=web" in dnsd.stderr, "it is logged")
+    (line,) = [line for line in dnsd.stderr.splitlines() if " health namespace=" in line]
+    assert 'instance=i-1 was=unknown status=unhealthy outcome="connection refused"' in line
+    dnsd.api.put(f"{WEB}2", {"ttl": 0})
+    assert dnsd.stderr.count("ttl 0 asked for") == 1
+
+
 def test_the_query_log_is_off_and_sampled_when_asked_for(make_dnsd):
     quiet = make_dnsd("quiet").start()
     quiet.query("demo.internal", "SOA")

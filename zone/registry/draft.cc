@@ -102,7 +102,7 @@ Outcome Draft::apply(const Change& change, WallTime submitted) {
         [&](const auto& what) -> Outcome {
             using What = std::decay_t<decltype(what)>;
             if constexpr (std::is_same_v<What, Heartbeat> || std::is_same_v<What, Reconfirm>) {
-                DNSD_ASSERT(!"asked of the checker, not of the draft");
+                DNSD_ASSERT(false);  // the checker is asked, not the draft
             } else {
                 return apply_to(what, change);
             }

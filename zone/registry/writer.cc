@@ -33,6 +33,23 @@ Milliseconds until(SteadyTime when, SteadyTime now) {
     return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(when - now));
 }
 
+// What changed by itself is worth a line; what somebody asked for, only to those who debug.
+void tell_operator(const model::Event& event) {
+    const bool by_itself =
+        event.cause == "health" || event.cause == "drain_ended" || event.cause == "policy";
+    const auto level = by_itself ? log::Level::Info : log::Level::Debug;
+    if (!log::enabled(level)) return;
+    const std::string place =
+        fmt::format("namespace={} service={} revision={}", log::quoted(event.namespace_name),
+                    log::quoted(event.service), event.revision);
+    if (event.instances.empty()) log::at(level, "{} {}", event.cause, place);
+    for (const model::InstanceEvent& one : event.instances) {
+        log::at(level, "{} {} instance={} was={} status={}{}", event.cause, place,
+                log::quoted(one.id), one.was, one.status,
+                event.probes.empty() ? "" : " outcome=" + log::quoted(event.probes.back().outcome));
+    }
+}
+
 std::vector<model::ProbeRecord> records(const std::vector<health::Probe>& probes) {
     std::vector<model::ProbeRecord> records;
     for (const health::Probe& probe : probes)
@@ -384,6 +401,7 @@ void Writer::publish(Edition edition) {
         chronicle_.published(event);
         news.events.push_back(std::make_shared<const model::Event>(std::move(event)));
     }
+    for (const auto& event : news.events) tell_operator(*event);
     if (listener_) listener_(news);
     put_questions(std::move(edition.questions));
     acknowledge(std::move(edition.acknowledgements), edition.state);
