@@ -5,7 +5,7 @@ namespace dnsd::registry {
 namespace {
 
 // Names that nobody asks for must not be remembered for ever.
-constexpr std::size_t awaiting_max = 10'000;
+constexpr std::size_t services_awaiting_max = 10'000;
 constexpr std::chrono::seconds patience(60);
 
 double seconds(WallTime from, WallTime to) {
@@ -26,20 +26,33 @@ void Chronicle::published(const model::Event& event) {
     committed_to_published_.observe(seconds(times.committed, *times.published));
     unwritten_.emplace_back(event.revision, times);
     if (event.service.empty() || event.dns_names.empty()) return;
-    if (awaiting_.size() == awaiting_max) awaiting_.pop_front();
-    awaiting_.push_back({event.revision, {event.namespace_name, event.service}, times});
+    const ServiceKey key{event.namespace_name, event.service};
+    if (awaiting_.size() >= services_awaiting_max && !awaiting_.contains(key)) return;
+    std::vector<Entry>& entries = awaiting_[key];
+    if (!entries.empty() && entries.front().times.published != times.published) entries.clear();
+    entries.push_back({event.revision, times});
 }
 
-void Chronicle::look(const HandedOut& handed_out, WallTime now) {
-    std::erase_if(awaiting_, [&](Entry& entry) {
-        const auto first = handed_out.first_answer(entry.key);
-        if (!first || *first < *entry.times.published)
-            return *entry.times.published + patience < now;
+void Chronicle::look(const HandedOut& handed_out, const ServiceKey& key) {
+    const auto found = awaiting_.find(key);
+    const auto first = found == awaiting_.end() ? std::nullopt : handed_out.first_answer(key);
+    if (!first || *first < *found->second.front().times.published) return;
+    for (Entry& entry : found->second) {
         entry.times.first_answered = first;
         published_to_answered_.observe(seconds(*entry.times.published, *first));
         unwritten_.emplace_back(entry.revision, entry.times);
-        return true;
-    });
+    }
+    awaiting_.erase(found);
+}
+
+void Chronicle::look_at_all(const HandedOut& handed_out, WallTime now) {
+    for (auto at = awaiting_.begin(); at != awaiting_.end();) {
+        const auto one = at++;
+        const bool is_over = *one->second.front().times.published + patience < now;
+        const ServiceKey key = one->first;
+        look(handed_out, key);
+        if (is_over) awaiting_.erase(key);
+    }
 }
 
 Result<> Chronicle::write(store::Store& store) const {

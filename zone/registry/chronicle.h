@@ -2,7 +2,7 @@
 // way into the event table, and all of them into the propagation histogram.
 #pragma once
 
-#include <deque>
+#include <map>
 #include <vector>
 
 #include "base/histogram.h"
@@ -18,9 +18,11 @@ class Chronicle {
   public:
     // After the publication: event.times.published is set.
     void published(const model::Event& event);
-    // Looks which publications were answered. Before the next one of a service: its marks begin
-    // anew then.
-    void look(const HandedOut& handed_out, WallTime now);
+    // Looks whether the service's last publication was answered. Before its next one: its marks
+    // begin anew then.
+    void look(const HandedOut& handed_out, const ServiceKey& key);
+    // The same for all services, and gives up those that nobody asks for.
+    void look_at_all(const HandedOut& handed_out, WallTime now);
 
     bool awaits_answers() const noexcept { return !awaiting_.empty(); }
     bool has_times_to_write() const noexcept { return !unwritten_.empty(); }
@@ -33,10 +35,11 @@ class Chronicle {
   private:
     struct Entry {
         model::Revision revision;
-        ServiceKey key;
         model::Times times;
     };
-    std::deque<Entry> awaiting_;  // an answer
+    // An answer, of the last publication of each service: one that was followed by another before
+    // anybody asked has no first answer.
+    std::map<ServiceKey, std::vector<Entry>> awaiting_;
     std::vector<std::pair<model::Revision, model::Times>> unwritten_;
     // Of each stage: seconds from the clock before.
     static Histogram stage();

@@ -312,7 +312,7 @@ void Writer::ask(Waiting waiting, const Draft& draft, Edition& edition) {
 Result<> Writer::commit(Draft& draft) {
     const WallTime committing = clock_.wall();
     for (model::Event& event : draft.events()) event.times.committed = committing;
-    chronicle_.look(handed_out_, committing);
+    for (const auto& [key, touched] : draft.services()) chronicle_.look(handed_out_, key);
     // Lowering a TTL does not shorten what caches hold until then.
     const auto lapses = [&](const ServiceKey& key) {
         HandedOut::Lapses last = handed_out_.lapses(key);
@@ -382,8 +382,7 @@ void Writer::publish_due() {
 }
 
 void Writer::publish(Edition edition) {
-    const WallTime before = clock_.wall();
-    chronicle_.look(handed_out_, before);
+    for (const auto& [key, service] : edition.services) chronicle_.look(handed_out_, key);
     zones_.publish(edition.zones);
     const WallTime published = clock_.wall();
     for (const auto& [key, service] : edition.services) handed_out_.expect_answer(key);
@@ -535,7 +534,7 @@ void Writer::follow_all() {
 }
 
 void Writer::write_times() {
-    chronicle_.look(handed_out_, clock_.wall());
+    chronicle_.look_at_all(handed_out_, clock_.wall());
     if (!chronicle_.has_times_to_write()) return;
     auto outcome = store_->begin();
     if (outcome) outcome = chronicle_.write(*store_);
