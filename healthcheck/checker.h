@@ -78,8 +78,8 @@ class Checker {
         std::size_t probes_in_flight_max = 20'000;
         double breaker_percent = 0;  // 0: off
         std::size_t breaker_checks_least = 10;
-        std::size_t letters_max = 1'000'000;
-        std::uint64_t seed = 0;  // of the phases; 0: from the machine
+        std::size_t letters_max = 50'000'000;  // a start watches millions in one breath
+        std::uint64_t seed = 0;                // of the phases; 0: from the machine
     };
     using OnTransitions = std::function<void(std::vector<Transition>)>;
 

@@ -40,33 +40,37 @@ RealChecker::RealChecker(Options options, const Clock& clock, OnTransitions on_t
 }
 
 RealChecker::~RealChecker() {
-    DNSD_ASSERT(mailbox_.post([this] { loop_.stop(); }));
+    post([this] { loop_.stop(); });
     thread_.join();
 }
 
 // A letter that is not taken would leave an endpoint unwatched for ever: the bound is one that only
 // a defect can reach.
+void RealChecker::post(io::Mailbox::Letter letter) {
+    const bool taken = mailbox_.post(std::move(letter));
+    DNSD_ASSERT(taken);
+}
+
 void RealChecker::watch(std::uint64_t watch, Target target, Thresholds thresholds, Status status,
                         bool at_once) {
-    DNSD_ASSERT(mailbox_.post([=, this, target = std::move(target)]() mutable {
+    post([=, this, target = std::move(target)]() mutable {
         do_watch(watch, std::move(target), thresholds, status, at_once);
-    }));
+    });
 }
 void RealChecker::unwatch(std::uint64_t watch) {
-    DNSD_ASSERT(mailbox_.post([=, this] { do_unwatch(watch); }));
+    post([=, this] { do_unwatch(watch); });
 }
 void RealChecker::heartbeat(std::uint64_t watch) {
-    DNSD_ASSERT(mailbox_.post([=, this] { do_heartbeat(watch); }));
+    post([=, this] { do_heartbeat(watch); });
 }
 void RealChecker::reconfirm(std::uint64_t watch, std::move_only_function<void(Reconfirmed)> done) {
-    DNSD_ASSERT(mailbox_.post(
-        [this, watch, done = std::move(done)]() mutable { do_reconfirm(watch, std::move(done)); }));
+    post([this, watch, done = std::move(done)]() mutable { do_reconfirm(watch, std::move(done)); });
 }
 void RealChecker::set_breaker_percent(double percent) {
-    DNSD_ASSERT(mailbox_.post([this, percent] {
+    post([this, percent] {
         breaker_.set_percent(percent);
         release_held(Milliseconds(1000));
-    }));
+    });
 }
 
 // ---- watches

@@ -62,6 +62,7 @@ class RealChecker final : public Checker {
     enum class Due : std::uint8_t { Tick, Deadline, Lapse };
     using Item = std::tuple<SteadyTime, Due, std::uint64_t>;  // the endpoint's or watch's number
 
+    void post(io::Mailbox::Letter letter);
     void do_watch(std::uint64_t number, Target target, Thresholds thresholds, Status status,
                   bool at_once);
     void do_unwatch(std::uint64_t number);

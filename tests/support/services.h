@@ -10,6 +10,14 @@ namespace dnsd::test {
 
 inline constexpr WallTime noon{Milliseconds(1'767'268'800'000)};
 
+inline model::InstanceSpec spec(std::string id, std::uint8_t last_octet = 1) {
+    model::InstanceSpec made;
+    made.id = std::move(id);
+    made.ipv4 = Ipv4{{192, 0, 2, last_octet}};
+    made.port = std::uint16_t{8080};
+    return made;
+}
+
 inline model::Instance instance(std::string id,
                                 model::HealthStatus status = model::HealthStatus::Healthy) {
     model::Instance made;

@@ -8,16 +8,9 @@ using namespace dnsd;
 using namespace dnsd::registry;
 using model::HealthStatus;
 using test::noon;
+using test::spec;
 
 namespace {
-
-model::InstanceSpec spec(std::string id, std::uint8_t last_octet = 1) {
-    model::InstanceSpec made;
-    made.id = std::move(id);
-    made.ipv4 = Ipv4{{192, 0, 2, last_octet}};
-    made.port = std::uint16_t{8080};
-    return made;
-}
 
 // States one after the other, each the draft of the one before.
 struct Roads {

@@ -7,22 +7,16 @@
 #include <latch>
 
 #include "tests/support/manual_clock.h"
+#include "tests/support/services.h"
 #include "tests/unit/zone/store/rows.h"
 
 using namespace dnsd;
 using namespace dnsd::registry;
 using model::HealthStatus;
+using test::spec;
 using namespace std::chrono_literals;
 
 namespace {
-
-model::InstanceSpec spec(std::string id, std::uint8_t last_octet = 1) {
-    model::InstanceSpec made;
-    made.id = std::move(id);
-    made.ipv4 = Ipv4{{192, 0, 2, last_octet}};
-    made.port = std::uint16_t{8080};
-    return made;
-}
 
 // What the test lets happen to the real store: it can fail, and be held at the door.
 struct Weather {
