@@ -94,6 +94,11 @@ ipv4 = "192.0.2.1"
     assert dnsd.api.get(WEB)["revision"] == before
 
 
+def test_what_compose_registers_can_be_applied(dnsd, dnsctl):
+    assert "created service web in demo.internal" in dnsctl("apply", str(ROOT / "conf/compose-apply.toml"), status=2)
+    assert instances(dnsd.api)["web-1"]["ipv4"] == "172.30.53.11"
+
+
 def write(folder, text):
     path = folder / "file.toml"
     path.write_text(text)
