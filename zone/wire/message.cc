@@ -11,6 +11,7 @@ namespace dnsd::wire {
 namespace {
 
 constexpr std::uint16_t qr_bit = 0x8000, aa_bit = 0x0400, tc_bit = 0x0200, rd_bit = 0x0100;
+constexpr std::uint16_t ra_bit = 0x0080, ad_bit = 0x0020, cd_bit = 0x0010;
 constexpr std::size_t opt_octets = 11;  // an OPT RR without options
 constexpr std::uint32_t do_bit = 0x8000;
 
@@ -96,6 +97,8 @@ Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexc
         return std::unexpected(BadQuery{BadQuery::Reply::Silence, query});
     query.opcode = static_cast<Opcode>((flags >> 11) & 0x0f);
     query.recursion_desired = (flags & rd_bit) != 0;
+    query.authentic_data = (flags & ad_bit) != 0;
+    query.checking_disabled = (flags & cd_bit) != 0;
     if (query.opcode != Opcode::Query) return query;
 
     const auto malformed = [&] {
@@ -138,14 +141,17 @@ std::optional<Message> decode_message(std::span<const std::uint8_t> octets) {
 }
 
 std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& question,
-                                       std::uint16_t udp_payload_octets) {
+                                       std::uint16_t udp_payload_octets, QueryFlags flags) {
     std::vector<std::uint8_t> octets;
     const auto put_u16 = [&](std::uint16_t value) {
         octets.push_back(static_cast<std::uint8_t>(value >> 8));
         octets.push_back(static_cast<std::uint8_t>(value));
     };
-    for (const std::uint16_t value : {id, std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{0},
-                                      std::uint16_t{0}, std::uint16_t{1}})
+    const auto header_flags = static_cast<std::uint16_t>((flags.recursion_desired ? rd_bit : 0U) |
+                                                         (flags.authentic_data ? ad_bit : 0U) |
+                                                         (flags.checking_disabled ? cd_bit : 0U));
+    for (const std::uint16_t value :
+         {id, header_flags, std::uint16_t{1}, std::uint16_t{0}, std::uint16_t{0}, std::uint16_t{1}})
         put_u16(value);
     const auto name = question.name.octets();
     octets.insert(octets.end(), name.begin(), name.end());
@@ -154,7 +160,9 @@ std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& questio
     octets.push_back(0);  // OPT is the root's
     put_u16(static_cast<std::uint16_t>(RrType::OPT));
     put_u16(udp_payload_octets);
-    for (int i = 0; i < 3; ++i) put_u16(0);  // rcode, version and flags; no options
+    put_u16(0);  // rcode and version
+    put_u16(flags.dnssec_ok ? do_bit : 0);
+    put_u16(0);  // no options
     return octets;
 }
 
@@ -266,31 +274,49 @@ void ReplyWriter::keep_targets() noexcept {
     pending_count_ = 0;
 }
 
+// An option that does not fit is left out: the answer matters more.
+void ReplyWriter::put_option(std::uint16_t code, std::span<const std::uint8_t> head,
+                             std::span<const std::uint8_t> tail) noexcept {
+    const std::size_t size = head.size() + tail.size();
+    if (limit_ - at_ < 4 + size) return;
+    put_u16(code);
+    put_u16(static_cast<std::uint16_t>(size));
+    put(head);
+    put(tail);
+}
+
 std::size_t ReplyWriter::finish(std::uint16_t our_udp_payload_octets,
                                 std::span<const std::uint8_t> nsid) noexcept {
     if (query_.edns) {
         limit_ += opt_octets;
-        const bool with_nsid =
-            !nsid.empty() && query_.edns->asks_nsid && limit_ - at_ >= opt_octets + 4 + nsid.size();
         const std::uint32_t extended = static_cast<std::uint32_t>(rcode_) >> 4 << 24;
         const std::uint8_t root = 0;
-        bool fits = put({&root, 1}) && put_u16(static_cast<std::uint16_t>(RrType::OPT)) &&
-                    put_u16(our_udp_payload_octets) &&
-                    put_u32(extended | (query_.edns->dnssec_ok ? do_bit : 0)) &&
-                    put_u16(static_cast<std::uint16_t>(with_nsid ? 4 + nsid.size() : 0));
-        if (with_nsid) {
-            fits = fits && put_u16(nsid_option) &&
-                   put_u16(static_cast<std::uint16_t>(nsid.size())) && put(nsid);
-        }
+        const bool fits = put({&root, 1}) && put_u16(static_cast<std::uint16_t>(RrType::OPT)) &&
+                          put_u16(our_udp_payload_octets) &&
+                          put_u32(extended | (query_.edns->dnssec_ok ? do_bit : 0)) && put_u16(0);
         DNSD_ASSERT(fits);
+        const std::size_t options_at = at_;
+        if (!nsid.empty() && query_.edns->asks_nsid) put_option(nsid_option, {}, nsid);
+        if (extended_error_) {
+            const auto code = static_cast<std::uint16_t>(*extended_error_);
+            const std::array<std::uint8_t, 2> info = {static_cast<std::uint8_t>(code >> 8),
+                                                      static_cast<std::uint8_t>(code)};
+            put_option(extended_error_option, info,
+                       {reinterpret_cast<const std::uint8_t*>(extended_text_.data()),
+                        extended_text_.size()});
+        }
+        const std::size_t options = at_ - options_at;
+        octets_[options_at - 2] = static_cast<std::uint8_t>(options >> 8);
+        octets_[options_at - 1] = static_cast<std::uint8_t>(options);
         ++counts_[static_cast<std::size_t>(Section::Additional)];
     }
     const std::size_t size = std::exchange(at_, 0);
     put_u16(query_.id);
-    put_u16(static_cast<std::uint16_t>(qr_bit | static_cast<unsigned>(query_.opcode) << 11 |
-                                       (authoritative_ ? aa_bit : 0U) | (truncated_ ? tc_bit : 0U) |
-                                       (query_.recursion_desired ? rd_bit : 0U) |
-                                       (static_cast<unsigned>(rcode_) & 0x0f)));
+    put_u16(static_cast<std::uint16_t>(
+        qr_bit | static_cast<unsigned>(query_.opcode) << 11 | (authoritative_ ? aa_bit : 0U) |
+        (truncated_ ? tc_bit : 0U) | (query_.recursion_desired ? rd_bit : 0U) |
+        (recursion_available_ ? ra_bit : 0U) | (authentic_data_ ? ad_bit : 0U) |
+        (query_.checking_disabled ? cd_bit : 0U) | (static_cast<unsigned>(rcode_) & 0x0f)));
     put_u16(has_question_ ? 1 : 0);
     for (const std::uint16_t count : counts_) put_u16(count);
     return size;

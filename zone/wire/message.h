@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -14,7 +15,20 @@
 namespace dnsd::wire {
 
 inline constexpr std::size_t header_octets = 12;
-inline constexpr std::uint16_t nsid_option = 3;  // RFC 5001
+inline constexpr std::uint16_t nsid_option = 3;             // RFC 5001
+inline constexpr std::uint16_t extended_error_option = 15;  // RFC 8914
+
+// Info codes of extended DNS errors (RFC 8914 §4), those that we tell.
+enum class ExtendedError : std::uint16_t {
+    Other = 0,
+    StaleAnswer = 3,
+    CachedError = 13,
+    NotReady = 14,
+    Prohibited = 18,
+    NotAuthoritative = 20,
+    NoReachableAuthority = 22,
+    NetworkError = 23,
+};
 
 struct Question {
     Name name;
@@ -34,6 +48,8 @@ struct Query {
     std::uint16_t id = 0;
     Opcode opcode = Opcode::Query;
     bool recursion_desired = false;
+    bool authentic_data = false;       // the client would know whether data are (RFC 6840 §5.7)
+    bool checking_disabled = false;    // RFC 4035 §3.2.2
     std::optional<Question> question;  // always there for Opcode::Query; not read for others
     std::optional<Edns> edns;
 };
@@ -46,9 +62,13 @@ struct BadQuery {
 
 Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexcept;
 
-// A query as a client sends it: one question, RD clear, an OPT RR.
+// A query as a client sends it: one question and, last, an OPT RR without options.
+struct QueryFlags {
+    bool recursion_desired = false, authentic_data = false, checking_disabled = false;
+    bool dnssec_ok = false;
+};
 std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& question,
-                                       std::uint16_t udp_payload_octets);
+                                       std::uint16_t udp_payload_octets, QueryFlags flags = {});
 
 enum class Section : std::uint8_t { Answer, Authority, Additional };
 
@@ -69,6 +89,8 @@ struct Message {
     Rcode rcode() const noexcept { return static_cast<Rcode>(flags & 0x0f); }
     bool authoritative() const noexcept { return (flags & 0x0400) != 0; }
     bool truncated() const noexcept { return (flags & 0x0200) != 0; }
+    bool is_response() const noexcept { return (flags & 0x8000) != 0; }
+    bool authentic_data() const noexcept { return (flags & 0x0020) != 0; }
 };
 std::optional<Message> decode_message(std::span<const std::uint8_t> octets);
 
@@ -85,11 +107,19 @@ class ReplyWriter {
              std::span<const std::uint8_t> rdata, RrClass rr_class = RrClass::IN) noexcept;
 
     void set_authoritative(bool on) noexcept { authoritative_ = on; }
+    void set_recursion_available() noexcept { recursion_available_ = true; }
+    void set_authentic_data() noexcept { authentic_data_ = true; }
+    // Told to clients with EDNS, if it fits. `text` must live until finish().
+    void set_extended_error(ExtendedError code, std::string_view text) noexcept {
+        extended_error_ = code;
+        extended_text_ = text;
+    }
     void set_truncated() noexcept { truncated_ = true; }
     bool is_truncated() const noexcept { return truncated_; }
     void set_rcode(Rcode rcode) noexcept { rcode_ = rcode; }
 
-    // The header, and our OPT RR with the NSID if there is one. Returns the message's octets.
+    // The header, and our OPT RR with the NSID and the extended error if there are any. Returns the
+    // message's octets.
     std::size_t finish(std::uint16_t our_udp_payload_octets,
                        std::span<const std::uint8_t> nsid = {}) noexcept;
 
@@ -99,6 +129,8 @@ class ReplyWriter {
     bool put_u32(std::uint32_t value) noexcept;
     bool put_name(const Name& name) noexcept;
     bool put_rdata(RrType type, std::span<const std::uint8_t> rdata) noexcept;
+    void put_option(std::uint16_t code, std::span<const std::uint8_t> head,
+                    std::span<const std::uint8_t> tail) noexcept;
     bool stands_at(std::size_t offset, std::span<const std::uint8_t> suffix) const noexcept;
 
     void keep_targets() noexcept;
@@ -116,7 +148,11 @@ class ReplyWriter {
     std::size_t pending_count_ = 0;
     std::array<std::uint16_t, 3> counts_{};
     Rcode rcode_ = Rcode::NoError;
+    std::optional<ExtendedError> extended_error_;
+    std::string_view extended_text_;
     bool authoritative_ = false;
+    bool recursion_available_ = false;
+    bool authentic_data_ = false;
     bool truncated_ = false;
     bool has_question_ = false;
 };

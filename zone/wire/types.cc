@@ -24,7 +24,8 @@ constexpr auto types = std::to_array<Words<RrType>>({
     {RrType::TLSA, "TLSA"},   {RrType::SVCB, "SVCB"},   {RrType::HTTPS, "HTTPS"},
     {RrType::TKEY, "TKEY"},   {RrType::TSIG, "TSIG"},   {RrType::IXFR, "IXFR"},
     {RrType::AXFR, "AXFR"},   {RrType::MAILB, "MAILB"}, {RrType::MAILA, "MAILA"},
-    {RrType::ANY, "ANY"},     {RrType::CAA, "CAA"},
+    {RrType::ANY, "ANY"},     {RrType::CAA, "CAA"},     {RrType::NSEC, "NSEC"},
+    {RrType::NSEC3, "NSEC3"},
 });
 
 constexpr auto classes = std::to_array<Words<RrClass>>({

@@ -33,6 +33,8 @@ enum class RrType : std::uint16_t {
     DS = 43,
     SSHFP = 44,
     RRSIG = 46,
+    NSEC = 47,
+    NSEC3 = 50,
     TLSA = 52,
     SVCB = 64,
     HTTPS = 65,
