@@ -74,6 +74,55 @@ bool is_unspecified(const IpAddress& address) noexcept {
         address);
 }
 
+namespace {
+
+template <class Ip>
+bool shares_prefix(const Ip& a, const Ip& b, unsigned bits) noexcept {
+    for (std::size_t i = 0; i < a.octets.size() && bits > 0; ++i) {
+        const unsigned here = std::min(bits, 8U);
+        if (((a.octets[i] ^ b.octets[i]) >> (8 - here)) != 0) return false;
+        bits -= here;
+    }
+    return true;
+}
+
+template <class Ip>
+bool is_zero_behind(const Ip& ip, unsigned bits) noexcept {
+    Ip base;
+    for (std::size_t i = 0; i < ip.octets.size(); ++i) {
+        const unsigned here = std::min(bits, 8U);
+        base.octets[i] = static_cast<std::uint8_t>(ip.octets[i] & (0xff00U >> here));
+        bits -= here;
+    }
+    return base == ip;
+}
+
+}  // namespace
+
+std::optional<Network> Network::parse(std::string_view text) {
+    const std::size_t slash = text.find('/');
+    const auto ip = parse_ip(text.substr(0, slash));
+    if (!ip) return std::nullopt;
+    const unsigned all = std::holds_alternative<Ipv4>(*ip) ? 32 : 128;
+    if (slash == std::string_view::npos) return Network{*ip, all};
+    const auto bits = parse_unsigned(text.substr(slash + 1));
+    if (!bits || *bits > all) return std::nullopt;
+    const Network network{*ip, static_cast<unsigned>(*bits)};
+    const bool is_block = std::visit(
+        [&](const auto& octets) { return is_zero_behind(octets, network.prefix_bits); }, *ip);
+    if (!is_block) return std::nullopt;
+    return network;
+}
+
+bool Network::contains(const IpAddress& ip) const noexcept {
+    if (const auto* v4 = std::get_if<Ipv4>(&address)) {
+        const auto* other = std::get_if<Ipv4>(&ip);
+        return other != nullptr && shares_prefix(*v4, *other, prefix_bits);
+    }
+    const auto* other = std::get_if<Ipv6>(&ip);
+    return other != nullptr && shares_prefix(std::get<Ipv6>(address), *other, prefix_bits);
+}
+
 std::optional<SocketAddress> SocketAddress::parse(std::string_view text) {
     const std::size_t colon = text.rfind(':');
     if (colon == std::string_view::npos) return std::nullopt;

@@ -35,6 +35,17 @@ std::string print(const IpAddress& address);
 bool is_loopback(const IpAddress& address) noexcept;  // 127.0.0.0/8, ::1 and their v4-mapped forms
 bool is_unspecified(const IpAddress& address) noexcept;
 
+// A block of addresses: "10.0.0.0/8", "fd00::/8"; an address alone is a block of one.
+struct Network {
+    IpAddress address;
+    unsigned prefix_bits = 0;
+    bool operator==(const Network&) const = default;
+
+    // Bits behind the prefix must be zero.
+    static std::optional<Network> parse(std::string_view text);
+    bool contains(const IpAddress& ip) const noexcept;
+};
+
 // Where a socket is: "192.0.2.1:53", "[2001:db8::1]:53".
 struct SocketAddress {
     IpAddress ip;

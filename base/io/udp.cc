@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -20,6 +21,7 @@ bool set_option(int descriptor, int level, int name) noexcept {
 
 // Room for the one control message that says which address was asked (IP_PKTINFO, IPV6_PKTINFO).
 constexpr std::size_t control_octets = CMSG_SPACE(sizeof(in6_pktinfo));
+static_assert(control_octets <= sizeof(UdpReturn::control));
 
 }  // namespace
 
@@ -74,6 +76,7 @@ struct UdpResponder::State {
     std::vector<std::uint8_t> octets;  // of all queries and replies
     std::vector<Slot> slots;
     std::vector<mmsghdr> received, replies;
+    unsigned asking = 0;         // the slot whose query is being answered
     std::unique_ptr<Poll> poll;  // last: it calls back into the rest
 
     State(UdpSocket bound, Options wanted, std::function<void()> before, Respond answer,
@@ -138,6 +141,7 @@ struct UdpResponder::State {
         unsigned answered = 0;
         for (unsigned i = 0; i < count; ++i) {
             Slot& slot = slots[i];
+            asking = i;
             const std::span query(static_cast<const std::uint8_t*>(slot.query.iov_base),
                                   received[i].msg_len);
             const std::span reply(static_cast<std::uint8_t*>(slot.reply.iov_base),
@@ -180,6 +184,34 @@ UdpResponder::UdpResponder(Loop& loop, UdpSocket socket, Options options,
 }
 
 UdpResponder::~UdpResponder() = default;
+
+UdpReturn UdpResponder::way_back() const noexcept {
+    mmsghdr reply;
+    const mmsghdr& query = state_->received[state_->asking];
+    state_->address_reply(reply, query);
+    UdpReturn way;
+    way.client = state_->slots[state_->asking].client;
+    way.client_octets = reply.msg_hdr.msg_namelen;
+    way.control_octets = std::min<std::size_t>(reply.msg_hdr.msg_controllen, way.control.size());
+    std::memcpy(way.control.data(), reply.msg_hdr.msg_control, way.control_octets);
+    return way;
+}
+
+void UdpResponder::reply_later(const UdpReturn& way, std::span<const std::uint8_t> reply) noexcept {
+    UdpReturn to = way;
+    iovec octets{const_cast<std::uint8_t*>(reply.data()), reply.size()};
+    msghdr message{};
+    message.msg_name = &to.client;
+    message.msg_namelen = to.client_octets;
+    message.msg_control = to.control_octets == 0 ? nullptr : to.control.data();
+    message.msg_controllen = to.control_octets;
+    message.msg_iov = &octets;
+    message.msg_iovlen = 1;
+    if (sendmsg(state_->socket.descriptor(), &message, MSG_DONTWAIT) < 0)
+        state_->counters.send_dropped.add();
+    else
+        state_->counters.sent.add();
+}
 
 SocketAddress UdpResponder::address() const noexcept { return state_->socket.address(); }
 

@@ -1,6 +1,9 @@
 // UDP sockets that receive and send in batches, and answer from the address that was asked.
 #pragma once
 
+#include <sys/socket.h>
+
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,6 +39,14 @@ struct UdpCounters {
     Counter send_dropped;  // the kernel would not take it: the client asks again
 };
 
+// Where a datagram came from and which of our addresses it asked: what a later reply needs.
+struct UdpReturn {
+    sockaddr_storage client;
+    std::uint32_t client_octets = 0;
+    alignas(8) std::array<std::uint8_t, 48> control;  // IP_PKTINFO or IPV6_PKTINFO
+    std::size_t control_octets = 0;
+};
+
 // Receives on a socket (recvmmsg), asks for a reply to each datagram, sends them (sendmmsg).
 // Belongs to its loop's thread. Buffers are allocated once.
 class UdpResponder {
@@ -58,6 +69,10 @@ class UdpResponder {
     UdpResponder& operator=(const UdpResponder&) = delete;
 
     SocketAddress address() const noexcept;
+
+    // Inside `respond`: the way back for a reply that is not there yet; silence is returned now.
+    UdpReturn way_back() const noexcept;
+    void reply_later(const UdpReturn& way, std::span<const std::uint8_t> reply) noexcept;
 
   private:
     struct State;
