@@ -1,5 +1,7 @@
 #include "dnsd/nameserver/answer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -89,55 +91,76 @@ class Drawing {
 // One reply under way.
 class Answering {
   public:
-    Answering(const Query& query, const AnswerContext& context, ReplyWriter& writer) noexcept
-        : query_(query), context_(context), writer_(writer) {}
+    Answering(const Query& query, const AnswerContext& context, bool may_recurse,
+              ReplyWriter& writer) noexcept
+        : query_(query), context_(context), may_recurse_(may_recurse), writer_(writer) {}
 
     Rcode answer() noexcept {
         Name qname = query_.question->name;
         std::array<Name, aliases_followed_max + 1> met;  // the aliases on the way
         for (unsigned aliases = 0;; ++aliases) {
             const Zone* zone = find_zone(qname);
-            // Out of our zones: at the start that is refused, in a chain the client goes on (RFC
-            // 1034 §4.3.2).
-            if (zone == nullptr || zone->soa() == nullptr)
-                return aliases == 0 ? Rcode::Refused : Rcode::NoError;
-            const LookupResult found = tree::lookup(*zone, qname, query_.question->type);
-            if (aliases == 0) writer_.set_authoritative(found.kind != LookupResult::Kind::Referral);
-            switch (found.kind) {
-                case LookupResult::Kind::Answer:
-                    return give_answer(qname, found);
-                case LookupResult::Kind::NoData:
-                    give_soa(*zone);
-                    return Rcode::NoError;
-                case LookupResult::Kind::NxDomain:
-                    give_soa(*zone);
-                    return Rcode::NxDomain;
-                case LookupResult::Kind::Referral:
-                    give_referral(*zone, *found.rrset, *found.node);
-                    return Rcode::NoError;
-                case LookupResult::Kind::Cname:
-                    if (!give(Section::Answer, qname, *found.rrset)) return Rcode::NoError;
-                    met[aliases] = std::exchange(qname, target_of(found.rrset->rdata(0)));
-                    break;
-                case LookupResult::Kind::Dname: {
-                    if (!give(Section::Answer, found.node->owner(), *found.rrset))
+            if (zone != nullptr && zone->soa() == nullptr) zone = nullptr;
+            std::optional<Name> next;
+            if (zone == nullptr) {
+                // Out of our zones: at the start that is refused, in a chain the client goes on
+                // (RFC 1034 §4.3.2).
+                if (!may_recurse_) return aliases == 0 ? refuse() : Rcode::NoError;
+                const auto aged = find_outside(qname);
+                if (!aged) return Rcode::ServFail;  // wanted() says what is missing
+                if (aliases == 0 && aged->response->rcode() == Rcode::NxDomain)
+                    next = complete(qname, ttl_of(*aged, aged->response->lifetime()));
+                if (wanted_) return Rcode::ServFail;
+                if (!next) {
+                    const Rcode rcode = give_outside(qname, *aged, aliases == 0, next);
+                    if (!next) return rcode;
+                }
+            } else {
+                const LookupResult found = tree::lookup(*zone, qname, query_.question->type);
+                if (aliases == 0)
+                    writer_.set_authoritative(found.kind != LookupResult::Kind::Referral);
+                switch (found.kind) {
+                    case LookupResult::Kind::Answer:
+                        return give_answer(qname, found);
+                    case LookupResult::Kind::NoData:
+                        give_soa(*zone);
                         return Rcode::NoError;
-                    const auto redirected =
-                        qname.with_suffix(found.node->owner(), target_of(found.rrset->rdata(0)));
-                    if (!redirected) return Rcode::YxDomain;  // RFC 6672 §2.2
-                    if (!put(Section::Answer, qname, RrType::CNAME, found.rrset->ttl(),
-                             redirected->octets())) {
+                    case LookupResult::Kind::NxDomain:
+                        if (aliases == 0) next = complete(qname, zone->soa()->ttl());
+                        if (wanted_) return Rcode::ServFail;
+                        if (next) break;
+                        give_soa(*zone);
+                        return Rcode::NxDomain;
+                    case LookupResult::Kind::Referral:
+                        give_referral(*zone, *found.rrset, *found.node);
                         return Rcode::NoError;
+                    case LookupResult::Kind::Cname:
+                        if (!give(Section::Answer, qname, *found.rrset)) return Rcode::NoError;
+                        next = target_of(found.rrset->rdata(0));
+                        break;
+                    case LookupResult::Kind::Dname: {
+                        if (!give(Section::Answer, found.node->owner(), *found.rrset))
+                            return Rcode::NoError;
+                        next = qname.with_suffix(found.node->owner(),
+                                                 target_of(found.rrset->rdata(0)));
+                        if (!next) return Rcode::YxDomain;  // RFC 6672 §2.2
+                        if (!put(Section::Answer, qname, RrType::CNAME, found.rrset->ttl(),
+                                 next->octets())) {
+                            return Rcode::NoError;
+                        }
+                        break;
                     }
-                    met[aliases] = std::exchange(qname, *redirected);
-                    break;
                 }
             }
+            met[aliases] = std::exchange(qname, *next);
             const auto end = met.begin() + aliases + 1;
             if (aliases == aliases_followed_max || std::find(met.begin(), end, qname) != end)
                 return Rcode::NoError;  // too far, or round in a circle
         }
     }
+
+    // What must be resolved before there is an answer.
+    const std::optional<wire::RecursiveQuestion>& wanted() const noexcept { return wanted_; }
 
   private:
     // DS stands in the parent's zone, also where we serve the child (RFC 4035 §3.1.4.1).
@@ -149,6 +172,131 @@ class Answering {
         }
         const Zone* parent = context_.zones.find(qname.parent());
         return parent != nullptr ? parent : zone;
+    }
+
+    // RFC 8914 §4.19, §4.21.
+    Rcode refuse() noexcept {
+        writer_.set_extended_error(query_.recursion_desired && context_.recursion != nullptr
+                                       ? wire::ExtendedError::Prohibited
+                                       : wire::ExtendedError::NotAuthoritative,
+                                   {});
+        return Rcode::Refused;
+    }
+
+    // Nothing: it is not known yet, and wanted.
+    std::optional<wire::AgedResponse> find_outside(const Name& name) noexcept {
+        const wire::RecursiveQuestion asked{{name, query_.question->type, wire::RrClass::IN},
+                                            query_.edns && query_.edns->dnssec_ok,
+                                            query_.checking_disabled};
+        for (const Resolved& resolved : context_.resolved) {
+            if (resolved.question == asked) return resolved.aged;
+        }
+        auto kept = context_.recursion->find(asked);
+        if (!kept) wanted_ = asked;
+        return kept;
+    }
+
+    static std::uint32_t ttl_of(const wire::AgedResponse& aged, std::uint32_t ttl) noexcept {
+        if (aged.is_stale) return aged.stale_ttl;
+        return ttl > aged.ttl_lowered ? ttl - aged.ttl_lowered : 0;
+    }
+
+    // Where else the client would have looked, had it walked its search list: the first name that
+    // exists, with an alias to it that lives as long as what is known of the names before it.
+    // NXDOMAIN alone moves on, so that A and AAAA go the same way.
+    std::optional<Name> complete(const Name& qname, std::uint32_t ttl) noexcept {
+        if (!may_recurse_) return std::nullopt;
+        const auto list = std::ranges::find_if(context_.options.search_lists, [&](const auto& one) {
+            return one.clients.contains(context_.client);
+        });
+        if (list == context_.options.search_lists.end() || !qname.is_below(list->domains.front()))
+            return std::nullopt;
+        for (std::size_t i = 1; i <= list->domains.size(); ++i) {
+            const auto candidate = qname.with_suffix(
+                list->domains.front(), i < list->domains.size() ? list->domains[i] : Name());
+            if (!candidate) continue;
+            const Zone* zone = find_zone(*candidate);
+            if (zone != nullptr && zone->soa() != nullptr) {
+                if (tree::lookup(*zone, *candidate, query_.question->type).kind !=
+                    LookupResult::Kind::NxDomain) {
+                    return alias(qname, *candidate, ttl);
+                }
+                ttl = std::min(ttl, zone->soa()->ttl());
+                continue;
+            }
+            const auto aged = find_outside(*candidate);
+            if (!aged) return std::nullopt;
+            if (aged->response->rcode() != Rcode::NxDomain) return alias(qname, *candidate, ttl);
+            ttl = std::min(ttl, ttl_of(*aged, aged->response->lifetime()));
+        }
+        return std::nullopt;
+    }
+
+    std::optional<Name> alias(const Name& qname, const Name& target, std::uint32_t ttl) noexcept {
+        context_.counters.completed.add();
+        writer_.set_authoritative(false);  // no zone says so
+        put(Section::Answer, qname, RrType::CNAME, ttl, target.octets());
+        return target;
+    }
+
+    // A response of somebody else's, with the TTLs that are left. `next`: the chain comes back into
+    // a zone of ours, which knows better.
+    Rcode give_outside(const Name& qname, const wire::AgedResponse& aged, bool is_whole,
+                       std::optional<Name>& next) noexcept {
+        const wire::Response& response = *aged.response;
+        if (aged.is_stale) {
+            explain(wire::ExtendedError::StaleAnswer, "age={}s stale for {}s", aged.age,
+                    aged.stale_for);
+        } else if (response.why()) {
+            writer_.set_extended_error(*response.why(), response.text());
+            kept_text_ = aged.response;
+        } else if (context_.options.show_age) {
+            explain(wire::ExtendedError::Other, "age={}s", aged.age);
+        }
+        const bool asks_for_it = query_.authentic_data || (query_.edns && query_.edns->dnssec_ok);
+        if (is_whole && asks_for_it && response.authentic_data()) writer_.set_authentic_data();
+
+        // The last RRset starts at any of its records: clients share the load by that.
+        const std::size_t first = response.rotatable_at(), end = first + response.rotatable();
+        const std::size_t start =
+            response.rotatable() < 2
+                ? first
+                : first + draw_below(context_.random, static_cast<std::uint32_t>(end - first));
+        bool fits = true;
+        const auto pass = [&](std::size_t from, std::size_t to) {
+            wire::Response::Records records(response);
+            wire::Response::View record{};
+            for (std::size_t i = 0; i < to && fits && records.next(record); ++i) {
+                if (i < from) continue;
+                const std::uint32_t ttl = ttl_of(aged, record.ttl);
+                if (record.section == Section::Additional && ttl == 0)
+                    continue;  // had less to live
+                const Name owner = record.owner_at == 0 ? qname : response.owner(record);
+                fits = put(record.section, owner, record.type, ttl, record.rdata);
+                if (record.type != RrType::CNAME || query_.question->type == RrType::CNAME ||
+                    query_.question->type == RrType::ANY)
+                    continue;
+                if (Name target = target_of(record.rdata); context_.zones.find(target) != nullptr) {
+                    next = target;
+                    return;
+                }
+            }
+        };
+        pass(0, first);
+        if (next) return Rcode::NoError;
+        pass(start, end);
+        pass(first, start);
+        pass(end, SIZE_MAX);
+        return response.rcode();
+    }
+
+    template <class... Args>
+    void explain(wire::ExtendedError code, fmt::format_string<Args...> format,
+                 Args&&... args) noexcept {
+        const auto end = fmt::format_to_n(explanation_.data(), explanation_.size(), format,
+                                          std::forward<Args>(args)...);
+        writer_.set_extended_error(code,
+                                   {explanation_.data(), std::min(end.size, explanation_.size())});
     }
 
     static Name target_of(std::span<const std::uint8_t> rdata) noexcept {
@@ -231,7 +379,11 @@ class Answering {
 
     const Query& query_;
     const AnswerContext& context_;
+    const bool may_recurse_;
     ReplyWriter& writer_;
+    std::shared_ptr<const wire::Response> kept_text_;  // the writer looks into it until the end
+    std::optional<wire::RecursiveQuestion> wanted_;
+    std::array<char, 64> explanation_;
     std::array<std::span<const std::uint8_t>, targets_max> targets_;
     std::size_t target_count_ = 0;
 };
@@ -258,7 +410,9 @@ Rcode answer_chaos(const Query& query, const AnswerOptions& options, ReplyWriter
     return Rcode::NoError;
 }
 
-Rcode rcode_of(const Query& query, const AnswerContext& context, ReplyWriter& writer) noexcept {
+// What of a query needs no name: nothing where the name decides.
+std::optional<Rcode> judge(const Query& query, const AnswerContext& context,
+                           ReplyWriter& writer) noexcept {
     if (query.opcode != wire::Opcode::Query) return Rcode::NotImp;
     if (query.edns && query.edns->version != 0) return Rcode::BadVers;
     if (query.question->rr_class == wire::RrClass::CH)
@@ -267,7 +421,7 @@ Rcode rcode_of(const Query& query, const AnswerContext& context, ReplyWriter& wr
     const RrType type = query.question->type;
     if (type == RrType::AXFR || type == RrType::IXFR) return Rcode::Refused;
     if (type != RrType::ANY && wire::is_query_only(type)) return Rcode::NotImp;
-    return Answering(query, context, writer).answer();
+    return std::nullopt;
 }
 
 std::size_t limit_for(const Query& query, const AnswerContext& context, std::size_t room) noexcept {
@@ -279,25 +433,37 @@ std::size_t limit_for(const Query& query, const AnswerContext& context, std::siz
 
 }  // namespace
 
-std::size_t answer(std::span<const std::uint8_t> octets, const AnswerContext& context,
-                   std::span<std::uint8_t> reply) noexcept {
+Outcome answer(std::span<const std::uint8_t> octets, const AnswerContext& context,
+               std::span<std::uint8_t> reply) noexcept {
     AnswerCounters& counters = context.counters;
     const auto decoded = wire::decode_query(octets);
     if (!decoded && decoded.error().reply == wire::BadQuery::Reply::Silence) {
         counters.silent.add();
-        return 0;
+        return {};
     }
-    counters.queries.add();
     const Query& query = decoded ? *decoded : decoded.error().header;
     ReplyWriter writer(query, reply, limit_for(query, context, reply.size()));
-    const Rcode rcode = decoded ? rcode_of(query, context, writer) : Rcode::FormErr;
+    std::optional<Rcode> rcode = decoded ? judge(query, context, writer) : Rcode::FormErr;
+    const bool is_recursive =
+        context.recursion != nullptr &&
+        std::ranges::any_of(context.options.recursion_allow, [&](const Network& allowed) {
+            return allowed.contains(context.client);
+        });
+    if (is_recursive) writer.set_recursion_available();
+    std::optional<Answering> answering;  // lives until the writer is done
+    if (!rcode) {
+        answering.emplace(query, context, is_recursive && query.recursion_desired, writer);
+        rcode = answering->answer();
+        if (answering->wanted()) return {0, answering->wanted()};
+    }
+    counters.queries.add();
     if (!decoded) counters.malformed.add();
-    writer.set_rcode(rcode);
-    counters.by_rcode[static_cast<std::size_t>(rcode) & 15].add();
+    writer.set_rcode(*rcode);
+    counters.by_rcode[static_cast<std::size_t>(*rcode) & 15].add();
     const std::string& nsid = context.options.nsid;
     if (writer.is_truncated()) counters.truncated.add();
-    return writer.finish(context.options.udp_payload_octets_max,
-                         {reinterpret_cast<const std::uint8_t*>(nsid.data()), nsid.size()});
+    return {writer.finish(context.options.udp_payload_octets_max,
+                          {reinterpret_cast<const std::uint8_t*>(nsid.data()), nsid.size()})};
 }
 
 }  // namespace dnsd::nameserver

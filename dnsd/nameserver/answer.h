@@ -1,15 +1,19 @@
-// A query's octets in, a reply's octets out. No I/O, no lock, no allocation, no log: counters
-// instead.
+// A query's octets in, a reply's octets out. For names in our zones no I/O, no lock, no allocation,
+// no log: counters instead.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/random.h"
+#include "dnsd/nameserver/recursion.h"
 #include "zone/tree/zone_set.h"
 
 namespace dnsd::nameserver {
@@ -21,6 +25,9 @@ struct AnswerOptions {
     std::string version;    // CHAOS TXT version.server; empty: refused
     std::string server_id;  // CHAOS TXT id.server; empty: refused
     std::uint16_t udp_payload_octets_max = 1232;
+    std::vector<Network> recursion_allow = {};  // for whom names outside our zones are resolved
+    std::vector<SearchList> search_lists = {};  // of a client in several, the first counts
+    bool show_age = false;                      // of answers that were kept, as an extended error
 };
 
 // One worker's; read by any thread.
@@ -29,7 +36,14 @@ struct AnswerCounters {
     Counter malformed;  // answered FORMERR
     Counter silent;     // too short, or itself a response
     Counter truncated;
+    Counter completed;  // a name was found further along the client's search list
     std::array<Counter, 16> by_rcode;
+};
+
+// What was resolved for this very query: it counts even where nothing is kept.
+struct Resolved {
+    wire::RecursiveQuestion question;
+    wire::AgedResponse aged;
 };
 
 struct AnswerContext {
@@ -39,10 +53,19 @@ struct AnswerContext {
     WallTime now;
     Random& random;
     AnswerCounters& counters;
+    IpAddress client = {};
+    Recursion* recursion = nullptr;  // null: names outside our zones are refused
+    std::span<const Resolved> resolved = {};
 };
 
-// Octets written to `reply`; 0: silence. REQUIRES: `reply` has room for 512 octets at least.
-std::size_t answer(std::span<const std::uint8_t> query, const AnswerContext& context,
-                   std::span<std::uint8_t> reply) noexcept;
+struct Outcome {
+    std::size_t octets = 0;  // written to `reply`; 0: silence
+    // Nothing was written: this must be resolved first, and then the query answered again.
+    std::optional<wire::RecursiveQuestion> wanted = {};
+};
+
+// REQUIRES: `reply` has room for 512 octets at least.
+Outcome answer(std::span<const std::uint8_t> query, const AnswerContext& context,
+               std::span<std::uint8_t> reply) noexcept;
 
 }  // namespace dnsd::nameserver

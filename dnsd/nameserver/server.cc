@@ -54,8 +54,9 @@ Result<Sockets> bind_somewhere(SocketAddress& address, unsigned workers) {
 
 class ServerImpl final : public Server {
   public:
-    ServerImpl(Options options, const Snapshot<tree::ZoneSet>& zones, const Clock& clock)
-        : options_(std::move(options)), zones_(zones), clock_(clock) {}
+    ServerImpl(Options options, const Snapshot<tree::ZoneSet>& zones, Recursion* recursion,
+               const Clock& clock)
+        : options_(std::move(options)), zones_(zones), recursion_(recursion), clock_(clock) {}
     ~ServerImpl() override { stop(); }
 
     Result<> bind() {
@@ -77,9 +78,9 @@ class ServerImpl final : public Server {
         tcp.connections_per_client_max =
             std::max<std::size_t>(1, tcp.connections_per_client_max / count);
         for (Sockets& sockets : of_worker) {
-            workers_.push_back(std::make_unique<Worker>(options_.answer, options_.query_log_sample,
-                                                        tcp, zones_, clock_, std::move(sockets.udp),
-                                                        std::move(sockets.tcp)));
+            workers_.push_back(std::make_unique<Worker>(
+                options_.answer, options_.query_log_sample, tcp, zones_, recursion_, clock_,
+                std::move(sockets.udp), std::move(sockets.tcp)));
         }
         return {};
     }
@@ -96,6 +97,7 @@ class ServerImpl final : public Server {
   private:
     Options options_;
     const Snapshot<tree::ZoneSet>& zones_;
+    Recursion* const recursion_;
     const Clock& clock_;
     std::vector<SocketAddress> addresses_;
     std::vector<std::unique_ptr<Worker>> workers_;
@@ -125,6 +127,14 @@ constexpr Row rows[] = {
      [](const auto& c) { return c.udp_answers.truncated.value(); }},
     {"dnsd_dns_truncated_total", "", "tcp",
      [](const auto& c) { return c.tcp_answers.truncated.value(); }},
+    {"dnsd_dns_search_completed_total",
+     "Names that were found further along the client's search list.", "udp",
+     [](const auto& c) { return c.udp_answers.completed.value(); }},
+    {"dnsd_dns_search_completed_total", "", "tcp",
+     [](const auto& c) { return c.tcp_answers.completed.value(); }},
+    {"dnsd_dns_waiting_refused_total",
+     "Queries answered SERVFAIL because too many wait for upstreams.", "any",
+     [](const auto& c) { return c.waiting_refused.value(); }},
     {"dnsd_dns_send_dropped_total", "Answers that the kernel would not take.", "udp",
      [](const auto& c) { return c.udp.send_dropped.value(); }},
     {"dnsd_dns_connections_total", "TCP connections accepted.", "tcp",
@@ -165,8 +175,8 @@ std::vector<Metric> ServerImpl::metrics() const {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::open(Options options, const Snapshot<tree::ZoneSet>& zones,
-                                             const Clock& clock) {
-    auto server = std::make_unique<ServerImpl>(std::move(options), zones, clock);
+                                             Recursion* recursion, const Clock& clock) {
+    auto server = std::make_unique<ServerImpl>(std::move(options), zones, recursion, clock);
     if (auto bound = server->bind(); !bound) return std::unexpected(bound.error());
     return server;
 }

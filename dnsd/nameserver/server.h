@@ -27,10 +27,12 @@ class Server {
         TcpLimits tcp;                       // of all workers together
     };
 
-    // Binds; answers nothing before start(). `zones` and `clock` must outlive it.
+    // Binds; answers nothing before start(). `zones`, `recursion` and `clock` must live until it is
+    // stopped; what `recursion` was asked must have ended before it is destroyed. `recursion` may
+    // be null: names outside our zones are refused.
     static Result<std::unique_ptr<Server>> open(Options options,
                                                 const Snapshot<tree::ZoneSet>& zones,
-                                                const Clock& clock);
+                                                Recursion* recursion, const Clock& clock);
     virtual ~Server() = default;  // stops
 
     virtual void start() = 0;

@@ -28,11 +28,13 @@ struct TcpServer::Listener {
     }
 };
 
-// One client. Queries are answered in the order in which they came.
+// One client. Queries are answered in the order in which they came, but for those whose answers
+// come later (RFC 7766 §6.2.1.1).
 class TcpServer::Connection {
   public:
-    Connection(TcpServer& server, io::Accepted accepted)
-        : client(accepted.client.ip),
+    Connection(TcpServer& server, std::uint64_t its_number, io::Accepted accepted)
+        : number(its_number),
+          client(accepted.client.ip),
           active(server.loop_.now()),
           server_(server),
           descriptor_(std::move(accepted.descriptor)),
@@ -40,31 +42,46 @@ class TcpServer::Connection {
         poll_.watch(io::Poll::Readable);
     }
 
+    const std::uint64_t number;
     const IpAddress client;
-    SteadyTime active;  // when the last whole query came, or octets of a reply went
+    std::size_t awaited = 0;  // replies that come later
+    SteadyTime active;        // when the last whole query came, or octets of a reply went
+
+    void reply_later(std::span<const std::uint8_t> reply) {
+        --awaited;
+        queue(reply);
+        go_on(send());
+    }
 
   private:
     void turn(unsigned events) {
         bool open = true;
-        if ((events & io::Poll::Readable) != 0 && !is_full()) open = receive();
-        if (open) open = send();
-        if (!open) {
-            server_.close(this);
+        if ((events & io::Poll::Readable) != 0 && is_reading()) open = receive();
+        go_on(open && send());
+    }
+
+    void go_on(bool open) {
+        if (!open || (asked_all_ && awaited == 0 && out_.empty())) {
+            server_.close(number);
             return;
         }
-        poll_.watch((is_full() ? 0U : unsigned{io::Poll::Readable}) |
+        poll_.watch((is_reading() ? unsigned{io::Poll::Readable} : 0U) |
                     (sent_ < out_.size() ? unsigned{io::Poll::Writable} : 0U));
     }
 
-    bool is_full() const noexcept {
-        return out_.size() - sent_ >= server_.limits_.unsent_octets_max;
+    bool is_reading() const noexcept {
+        return !asked_all_ && awaited < server_.limits_.awaited_max &&
+               out_.size() - sent_ < server_.limits_.unsent_octets_max;
     }
 
     // One read, then all whole queries in it. False: the client has left.
     bool receive() {
         std::array<std::uint8_t, 16'384> octets;
         const ssize_t got = ::recv(descriptor_.number(), octets.data(), octets.size(), 0);
-        if (got == 0) return false;
+        if (got == 0) {
+            asked_all_ = true;
+            return true;
+        }
         if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
         in_.insert(in_.end(), octets.begin(), octets.begin() + got);
         server_.before_batch_();
@@ -81,12 +98,17 @@ class TcpServer::Connection {
     }
 
     void answer(std::span<const std::uint8_t> query) {
+        server_.asking_ = this;
         const std::size_t size = server_.respond_(query, {client, 0}, server_.reply_);
-        if (size == 0) return;
-        out_.push_back(static_cast<std::uint8_t>(size >> 8));
-        out_.push_back(static_cast<std::uint8_t>(size));
-        out_.insert(out_.end(), server_.reply_.begin(),
-                    server_.reply_.begin() + static_cast<std::ptrdiff_t>(size));
+        server_.asking_ = nullptr;
+        queue(std::span(server_.reply_).first(size));
+    }
+
+    void queue(std::span<const std::uint8_t> reply) {
+        if (reply.empty()) return;
+        out_.push_back(static_cast<std::uint8_t>(reply.size() >> 8));
+        out_.push_back(static_cast<std::uint8_t>(reply.size()));
+        out_.insert(out_.end(), reply.begin(), reply.end());
     }
 
     bool send() {
@@ -106,7 +128,8 @@ class TcpServer::Connection {
     io::Descriptor descriptor_;
     io::Poll poll_;
     std::vector<std::uint8_t> in_, out_;
-    std::size_t sent_ = 0;  // octets of out_
+    std::size_t sent_ = 0;    // octets of out_
+    bool asked_all_ = false;  // the client has shut down its side
 };
 
 TcpServer::TcpServer(io::Loop& loop, TcpLimits limits, std::function<void()> before_batch,
@@ -140,25 +163,36 @@ void TcpServer::accept(const io::Descriptor& listener) {
         }
         ++of_client;
         counters_.accepted.add();
-        auto connection = std::make_unique<Connection>(*this, std::move(accepted));
-        Connection* key = connection.get();
-        connections_.emplace(key, std::move(connection));
+        const std::uint64_t number = ++last_connection_;
+        connections_.emplace(number,
+                             std::make_unique<Connection>(*this, number, std::move(accepted)));
     }
 }
 
-void TcpServer::close(Connection* connection) {
-    const auto client = per_client_.find(connection->client);
+std::uint64_t TcpServer::way_back() noexcept {
+    ++asking_->awaited;
+    return asking_->number;
+}
+
+void TcpServer::reply_later(std::uint64_t connection, std::span<const std::uint8_t> reply) {
+    const auto found = connections_.find(connection);
+    if (found != connections_.end()) found->second->reply_later(reply);
+}
+
+void TcpServer::close(std::uint64_t connection) {
+    const auto found = connections_.find(connection);
+    const auto client = per_client_.find(found->second->client);
     if (--client->second == 0) per_client_.erase(client);
-    connections_.erase(connection);
+    connections_.erase(found);
 }
 
 void TcpServer::close_idle() {
-    std::vector<Connection*> idle;
-    for (const auto& [connection, owned] : connections_) {
-        if (loop_.now() - connection->active >= limits_.idle_timeout) idle.push_back(connection);
+    std::vector<std::uint64_t> idle;
+    for (const auto& [number, connection] : connections_) {
+        if (loop_.now() - connection->active >= limits_.idle_timeout) idle.push_back(number);
     }
     counters_.idle_closed.add(idle.size());
-    for (Connection* connection : idle) close(connection);
+    for (const std::uint64_t number : idle) close(number);
 }
 
 }  // namespace dnsd::nameserver

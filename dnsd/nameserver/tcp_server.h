@@ -18,6 +18,7 @@ struct TcpLimits {
     std::size_t connections_per_client_max = 200;  // by IP address
     Milliseconds idle_timeout{10'000};  // also for half a query, and for a reader that stalls
     std::size_t unsent_octets_max = 256 * 1024;  // no more queries are read until some went out
+    std::size_t awaited_max = 100;               // the same, until some were answered
 };
 
 struct TcpCounters {
@@ -42,12 +43,18 @@ class TcpServer {
 
     void listen(io::Descriptor listener);
 
+    // Inside `respond`: the connection that asks, for a reply that is not there yet; silence is
+    // returned now. It stays open for what it waits for, even if the client will not ask more.
+    std::uint64_t way_back() noexcept;
+    // Once for each way back; nothing happens if the connection is gone. Empty: there is no reply.
+    void reply_later(std::uint64_t connection, std::span<const std::uint8_t> reply);
+
   private:
     struct Listener;
     class Connection;
 
     void accept(const io::Descriptor& listener);
-    void close(Connection* connection);
+    void close(std::uint64_t connection);
     void close_idle();
 
     io::Loop& loop_;
@@ -57,7 +64,9 @@ class TcpServer {
     TcpCounters& counters_;
     std::vector<std::uint8_t> reply_;  // one at a time, 65,535 octets
     std::vector<std::unique_ptr<Listener>> listeners_;
-    std::map<Connection*, std::unique_ptr<Connection>> connections_;
+    std::uint64_t last_connection_ = 0;
+    Connection* asking_ = nullptr;
+    std::map<std::uint64_t, std::unique_ptr<Connection>> connections_;
     std::map<IpAddress, std::size_t> per_client_;
     io::Timer sweep_;
 };

@@ -53,9 +53,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         AnswerCounters counters;
         Random random(1);
         std::vector<std::uint8_t> reply(65'535);
-        const std::size_t replied = answer(
-            octets, {*served, options, transport, WallTime(Milliseconds(1)), random, counters},
-            reply);
+        const std::size_t replied =
+            answer(octets,
+                   {*served, options, transport, WallTime(Milliseconds(1)), random, counters},
+                   reply)
+                .octets;
         if (replied == 0) {
             DNSD_ASSERT(size < wire::header_octets || (data[2] & 0x80) != 0);
             continue;

@@ -271,11 +271,12 @@ class Scenario {
         std::vector<std::uint8_t> reply(65'535);
         const auto query = octets_of(question_);
         reply.resize(nameserver::answer(
-            query,
-            {*zones, options,
-             question_.tcp ? nameserver::Transport::Tcp : nameserver::Transport::Udp, WallTime{},
-             random, counters},
-            reply));
+                         query,
+                         {*zones, options,
+                          question_.tcp ? nameserver::Transport::Tcp : nameserver::Transport::Udp,
+                          WallTime{}, random, counters},
+                         reply)
+                         .octets);
         judge(reply);
     }
 

@@ -73,7 +73,7 @@ struct Fixture {
         reply.assign(65'535, 0xee);
         const AnswerContext context{*zones, options, transport, WallTime(Milliseconds(1000)),
                                     random, counters};
-        reply.resize(answer(query, context, reply));
+        reply.resize(answer(query, context, reply).octets);
         if (reply.empty()) return std::nullopt;
         auto message = wire::decode_message(reply);
         REQUIRE(message);

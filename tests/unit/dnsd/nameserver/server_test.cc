@@ -82,7 +82,7 @@ struct Running {
                                     .workers = 2,
                                     .answer = {},
                                     .tcp = tcp},
-                                   zones, machine_clock());
+                                   zones, nullptr, machine_clock());
         REQUIRE(opened);
         server = *std::move(opened);
         server->start();
@@ -145,7 +145,7 @@ TEST_CASE("a second server on the same port is refused with a sentence") {
     Running running;
     const auto second =
         Server::open({.listen = {running.address()}, .workers = 1, .answer = {}, .tcp = {}},
-                     running.zones, machine_clock());
+                     running.zones, nullptr, machine_clock());
     REQUIRE_FALSE(second);
     CHECK(second.error().message ==
           "listen for DNS: UDP " + running.address().print() + ": Address already in use");
