@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+
+#include "base/text.h"
 
 namespace dnsd {
 
@@ -38,6 +41,21 @@ const auto table = std::to_array<Option>({
      .choices = {},
      .help = "The primary name server that SOA and NS records name. Empty: ns.dns.<zone>, in "
              "every zone."},
+    {.name = "recursion_allow",
+     .type = Type::TextList,
+     .initial = "['127.0.0.0/8', '::1', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', "
+                "'100.64.0.0/10', '169.254.0.0/16', 'fc00::/7', 'fe80::/10']",
+     .choices = {},
+     .help = "Networks whose clients get names outside our zones resolved by the upstreams. "
+             "Others get REFUSED for those."},
+    {.name = "search_lists",
+     .type = Type::TextList,
+     .initial = "[]",
+     .choices = {},
+     .help = "The search lists of clients, walked here instead of by them: "
+             "'10.0.0.0/8=ns.svc.cluster.local,svc.cluster.local,cluster.local'. A name below "
+             "the first domain that does not exist is looked for below the others, then bare, and "
+             "answered by an alias."},
 
     {.name = "dns.listen",
      .type = Type::TextList,
@@ -103,6 +121,135 @@ const auto table = std::to_array<Option>({
      .most = 1e9,
      .choices = {},
      .help = "Logs one query in so many. 0: none."},
+
+    {.name = "forward.upstreams",
+     .type = Type::TextList,
+     .initial = "[]",
+     .choices = {},
+     .reloadable = true,
+     .help = "Resolvers for names outside our zones: '192.0.2.1', '[2001:db8::1]:53'. Empty: those "
+             "that forward.resolv_conf names."},
+    {.name = "forward.resolv_conf",
+     .type = Type::Text,
+     .initial = "'/etc/resolv.conf'",
+     .choices = {},
+     .reloadable = true,
+     .help = "Where upstreams are read from, if forward.upstreams is empty; this server itself is "
+             "left out. SIGHUP reads it again. Empty: from nowhere."},
+    {.name = "forward.domains",
+     .type = Type::TextList,
+     .initial = "[]",
+     .choices = {},
+     .reloadable = true,
+     .help = "Domains with upstreams of their own: 'corp.example=192.0.2.1,192.0.2.2'. Of several "
+             "that hold a name, the longest counts."},
+    {.name = "forward.timeout",
+     .type = Type::Seconds,
+     .initial = "1",
+     .least = 0.01,
+     .most = 60,
+     .choices = {},
+     .help = "A try that takes longer has failed. Sooner, after four times what the upstream "
+             "usually takes, another one is asked as well."},
+    {.name = "forward.tries",
+     .type = Type::Integer,
+     .initial = "4",
+     .least = 1,
+     .most = 100,
+     .choices = {},
+     .help =
+         "Tries for one question, over all its upstreams: the fastest that is well comes first."},
+    {.name = "forward.randomise_case",
+     .type = Type::Bool,
+     .initial = "true",
+     .choices = {},
+     .help =
+         "Names are sent in a random spelling that answers must repeat (0x20). An upstream that "
+         "loses it is asked over TCP, and remembered."},
+    {.name = "forward.trust_ad",
+     .type = Type::Bool,
+     .initial = "false",
+     .choices = {},
+     .help = "Passes on that an upstream has validated an answer. Only for upstreams that do, over "
+             "a network that nobody else writes to."},
+    {.name = "forward.in_flight_max",
+     .type = Type::Integer,
+     .initial = "10000",
+     .least = 1,
+     .most = 50000,
+     .choices = {},
+     .help = "Clients that may wait for upstreams at once; further ones get SERVFAIL."},
+    {.name = "forward.in_flight_per_client_max",
+     .type = Type::Integer,
+     .initial = "1000",
+     .least = 1,
+     .most = 50000,
+     .choices = {},
+     .help = "Of these, at most so many of one IP address."},
+    {.name = "cache.policy",
+     .type = Type::Text,
+     .initial = "'honour'",
+     .choices = {"honour", "clamp", "pin", "off"},
+     .help = "What TTLs of upstreams mean: 'honour' keeps them, 'clamp' keeps them between "
+             "cache.ttl_min and cache.ttl_max, 'pin' keeps answers until they are flushed, 'off' "
+             "keeps none. The last three are for studies."},
+    {.name = "cache.octets_max",
+     .type = Type::Integer,
+     .initial = "67108864",
+     .least = 65536,
+     .most = 1e12,
+     .choices = {},
+     .help = "Memory for what is kept; what was used least recently goes first."},
+    {.name = "cache.ttl_min",
+     .type = Type::Integer,
+     .initial = "0",
+     .least = 0,
+     .most = 604800,
+     .choices = {},
+     .help = "With cache.policy = 'clamp', shorter TTLs become this; never those that are 0."},
+    {.name = "cache.ttl_max",
+     .type = Type::Integer,
+     .initial = "86400",
+     .least = 0,
+     .most = 604800,
+     .choices = {},
+     .help = "Longer TTLs become this."},
+    {.name = "cache.negative_ttl_max",
+     .type = Type::Integer,
+     .initial = "3600",
+     .least = 0,
+     .most = 604800,
+     .choices = {},
+     .help = "The same, for names and types that do not exist (RFC 2308)."},
+    {.name = "cache.stale_max",
+     .type = Type::Seconds,
+     .initial = "86400",
+     .least = 0,
+     .most = 604800,
+     .choices = {},
+     .help =
+         "When no upstream answers, answers are given for so long after their end, with a TTL of "
+         "30 and the extended error 'stale answer' (RFC 8767). Negative ones never are. 0: off."},
+    {.name = "cache.stale_after",
+     .type = Type::Seconds,
+     .initial = "1.8",
+     .least = 0,
+     .most = 60,
+     .choices = {},
+     .help = "How long a client waits for upstreams before it gets a stale answer."},
+    {.name = "cache.prefetch_percent",
+     .type = Type::Percent,
+     .initial = "10",
+     .least = 0,
+     .most = 90,
+     .choices = {},
+     .help = "An answer given in the last part of its life is asked for again at once. 0: off."},
+    {.name = "cache.show_age",
+     .type = Type::Bool,
+     .initial = "false",
+     .choices = {},
+     .help = "Tells clients with EDNS the age of each answer that was kept, as an extended error; "
+             "stale ones tell theirs always."},
 
     {.name = "api.listen",
      .type = Type::TextList,
@@ -363,6 +510,74 @@ Milliseconds milliseconds(double seconds) {
     return std::chrono::round<Milliseconds>(std::chrono::duration<double>(seconds));
 }
 
+constexpr std::uint16_t dns_port = 53;
+
+// "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]:53".
+std::optional<SocketAddress> parse_server(std::string_view text) {
+    if (const auto ip = parse_ip(text)) return SocketAddress{*ip, dns_port};
+    return SocketAddress::parse(text);
+}
+
+// KEY=VALUE[,VALUE...]
+struct Assignment {
+    std::string_view key;
+    std::vector<std::string_view> values;
+};
+std::optional<Assignment> parse_assignment(std::string_view text) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0) return std::nullopt;
+    Assignment assignment{text.substr(0, equals), split(text.substr(equals + 1), ',')};
+    if (std::ranges::any_of(assignment.values, [](auto value) { return value.empty(); }))
+        return std::nullopt;
+    return assignment;
+}
+
+std::optional<forward::Forwarder::Route> parse_route(std::string_view text) {
+    const auto assignment = parse_assignment(text);
+    const auto domain = assignment ? wire::Name::parse(assignment->key) : fail("");
+    if (!domain) return std::nullopt;
+    forward::Forwarder::Route route{*domain, {}};
+    for (const std::string_view value : assignment->values) {
+        const auto server = parse_server(value);
+        if (!server) return std::nullopt;
+        route.upstreams.push_back(*server);
+    }
+    return route;
+}
+
+std::optional<nameserver::SearchList> parse_search_list(std::string_view text) {
+    const auto assignment = parse_assignment(text);
+    const auto clients = assignment ? Network::parse(assignment->key) : std::nullopt;
+    if (!clients) return std::nullopt;
+    nameserver::SearchList list{*clients, {}};
+    for (const std::string_view value : assignment->values) {
+        const auto domain = wire::Name::parse(value);
+        if (!domain || domain->is_root()) return std::nullopt;
+        list.domains.push_back(*domain);
+    }
+    return list;
+}
+
+Result<> judge_forwarding(std::string_view name, const std::string& text) {
+    if (name == "recursion_allow" && !Network::parse(text))
+        return fail(
+            fmt::format("recursion_allow: '{}' is no network, as 10.0.0.0/8 or ::1 is", text));
+    if (name == "search_lists" && !parse_search_list(text))
+        return fail(
+            fmt::format("search_lists: '{}' is not NETWORK=DOMAIN[,DOMAIN...], as "
+                        "10.0.0.0/8=ns.svc.cluster.local,svc.cluster.local,cluster.local is",
+                        text));
+    if (name == "forward.upstreams" && !parse_server(text))
+        return fail(fmt::format(
+            "forward.upstreams: '{}' is no address, as 192.0.2.1 or [2001:db8::1]:53 is", text));
+    if (name == "forward.domains" && !parse_route(text))
+        return fail(
+            fmt::format("forward.domains: '{}' is not DOMAIN=ADDRESS[,ADDRESS...], as "
+                        "corp.example=192.0.2.1 is",
+                        text));
+    return {};
+}
+
 }  // namespace
 
 std::span<const Option> option_table() noexcept { return table; }
@@ -394,6 +609,14 @@ Result<> check(const Options& options) {
     for (const std::string& text : options.list("advertise")) {
         if (!parse_ip(text)) return fail(fmt::format("advertise: '{}' is no IP address", text));
     }
+    for (const auto name :
+         {"recursion_allow", "search_lists", "forward.upstreams", "forward.domains"}) {
+        for (const std::string& text : options.list(name)) {
+            if (auto judged = judge_forwarding(name, text); !judged) return judged;
+        }
+    }
+    if (options.integer("cache.ttl_min") > options.integer("cache.ttl_max"))
+        return fail("cache.ttl_min: it is more than cache.ttl_max");
     if (options.text("store.path").empty()) return fail("store.path: the name of a file");
     const model::Check check = defaults_of(options).service.check;
     if (check.timeout > check.interval)
@@ -406,6 +629,31 @@ std::vector<SocketAddress> addresses_of(const Options& options, std::string_view
     for (const std::string& text : options.list(name))
         addresses.push_back(*SocketAddress::parse(text));
     return addresses;
+}
+
+std::vector<Network> recursion_allow_of(const Options& options) {
+    std::vector<Network> networks;
+    for (const std::string& text : options.list("recursion_allow"))
+        networks.push_back(*Network::parse(text));
+    return networks;
+}
+
+std::vector<nameserver::SearchList> search_lists_of(const Options& options) {
+    std::vector<nameserver::SearchList> lists;
+    for (const std::string& text : options.list("search_lists"))
+        lists.push_back(*parse_search_list(text));
+    return lists;
+}
+
+std::vector<forward::Forwarder::Route> routes_of(const Options& options) {
+    std::vector<forward::Forwarder::Route> routes;
+    for (const std::string& text : options.list("forward.domains"))
+        routes.push_back(*parse_route(text));
+    forward::Forwarder::Route others{wire::Name(), {}};
+    for (const std::string& text : options.list("forward.upstreams"))
+        others.upstreams.push_back(*parse_server(text));
+    if (!others.upstreams.empty()) routes.push_back(std::move(others));
+    return routes;
 }
 
 model::Defaults defaults_of(const Options& options) {

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/result.h"
+#include "dnsd/forward/forwarder.h"
+#include "dnsd/nameserver/recursion.h"
 #include "zone/model/types.h"
 
 namespace dnsd {
@@ -22,6 +24,10 @@ Result<> check(const Options& options);
 
 // REQUIRES for all below: check(options) passed.
 std::vector<SocketAddress> addresses_of(const Options& options, std::string_view name);
+std::vector<Network> recursion_allow_of(const Options& options);
+std::vector<nameserver::SearchList> search_lists_of(const Options& options);
+// As the options name them, without what resolv.conf adds.
+std::vector<forward::Forwarder::Route> routes_of(const Options& options);
 model::Defaults defaults_of(const Options& options);
 log::Level log_level_of(const Options& options);
 

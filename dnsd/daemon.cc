@@ -18,6 +18,7 @@
 #include "dnsd/config.h"
 #include "dnsd/nameserver/server.h"
 #include "dnsd/privileges.h"
+#include "dnsd/resolver.h"
 #include "healthcheck/checker.h"
 #include "zone/registry/registry.h"
 
@@ -87,6 +88,9 @@ nameserver::Server::Options nameserver_options(const Options& options) {
     out.answer.server_id = options.text("dns.server_id");
     out.answer.udp_payload_octets_max =
         static_cast<std::uint16_t>(options.integer("dns.udp_payload_max"));
+    out.answer.recursion_allow = recursion_allow_of(options);
+    out.answer.search_lists = search_lists_of(options);
+    out.answer.show_age = options.boolean("cache.show_age");
     out.tcp.connections_max = static_cast<std::size_t>(options.integer("dns.tcp_connections_max"));
     out.tcp.connections_per_client_max =
         static_cast<std::size_t>(options.integer("dns.tcp_connections_per_client_max"));
@@ -148,6 +152,8 @@ class RealDaemon final : public Daemon {
     const Clock& clock_ = machine_clock();
     // In the order of their making; stopped in the reverse.
     std::unique_ptr<registry::Registry> registry_;
+    std::unique_ptr<forward::Forwarder> forwarder_;
+    std::unique_ptr<nameserver::Recursion> recursion_;
     std::unique_ptr<nameserver::Server> nameserver_;
     std::unique_ptr<health::Checker> checker_;
     std::unique_ptr<api::Server> api_;
@@ -170,20 +176,24 @@ Result<> RealDaemon::build() {
     registry_ = std::move(*registry);
     if (auto raised = privileges->raise(); !raised) return raised;
 
-    auto nameserver =
-        nameserver::Server::open(nameserver_options(options_), registry_->zones(), clock_);
+    forwarder_ = forward::Forwarder::make(forwarder_options(options_), clock_);
+    recursion_ = make_recursion(*forwarder_);
+    auto nameserver = nameserver::Server::open(nameserver_options(options_), registry_->zones(),
+                                               recursion_.get(), clock_);
     if (!nameserver) return in_context("DNS", nameserver.error());
     nameserver_ = std::move(*nameserver);
-    auto api = api::Server::open(api_options(options_),
-                                 {.registry = *registry_,
-                                  .events = std::move(*events),
-                                  .defaults = defaults_of(options_),
-                                  .metrics = {[this] { return registry_->metrics(); },
-                                              [this] { return nameserver_->metrics(); },
-                                              [this] { return checker_->metrics(); }},
-                                  .dns_addresses = nameserver_->addresses(),
-                                  .version = DNSD_VERSION},
-                                 clock_);
+    auto api = api::Server::open(
+        api_options(options_),
+        {.registry = *registry_,
+         .events = std::move(*events),
+         .defaults = defaults_of(options_),
+         .forwarding = make_forwarding(*forwarder_, clock_),
+         .metrics = {
+             [this] { return registry_->metrics(); }, [this] { return nameserver_->metrics(); },
+             [this] { return forwarder_->metrics(); }, [this] { return checker_->metrics(); }},
+         .dns_addresses = nameserver_->addresses(),
+         .version = DNSD_VERSION},
+        clock_);
     if (!api) return in_context("API", api.error());
     api_ = std::move(*api);
     if (auto dropped = privileges->drop(); !dropped) return dropped;
@@ -205,6 +215,9 @@ RealDaemon::~RealDaemon() {
     api_.reset();
     if (checker_) registry_->attach(nullptr);
     checker_.reset();
+    // The workers stop before what they ask, and are there until it has told them.
+    if (nameserver_) nameserver_->stop();
+    forwarder_.reset();
     nameserver_.reset();
     registry_.reset();
 }
@@ -242,6 +255,7 @@ void RealDaemon::reload() {
         log::error("reload refused reason={}", log::quoted(tokens.error().message));
     } else {
         log::set_level(log_level_of(*options));
+        forwarder_->set_routes(find_routes(*options));
         checker_->set_breaker_percent(options->percent("checks.breaker_percent"));
         for (const std::string& name : options_.fixed_differences(*options))
             log::warn("restart needed option={}", name);

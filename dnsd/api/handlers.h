@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "dnsd/api/courier.h"
+#include "dnsd/api/forwarding.h"
 #include "dnsd/api/routes.h"
 #include "dnsd/api/tokens.h"
 #include "dnsd/api/waiters.h"
@@ -23,6 +24,7 @@ struct Surroundings {
     registry::Registry& registry;
     std::unique_ptr<store::EventReader> events;
     model::Defaults defaults;
+    Forwarding forwarding;
     std::vector<MetricSource> metrics;
     std::vector<SocketAddress> dns_addresses;
     std::string version;
@@ -63,6 +65,9 @@ class Handlers {
     void reconfirm(const Call& call);
     void watch(const Call& call);
     void list_events(const Call& call);
+    void show_cache(const Call& call);
+    void flush_cache(const Call& call);
+    void list_upstreams(const Call& call);
     void show_status(const Call& call);
     void show_metrics(const Call& call);
     void show_health(const Call& call);

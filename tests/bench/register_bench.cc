@@ -136,6 +136,7 @@ double measure_front(registry::Registry& registry, const std::string& store_path
                                     {.registry = registry,
                                      .events = std::move(*events),
                                      .defaults = model::fast_defaults(),
+                                     .forwarding = {},
                                      .metrics = {},
                                      .dns_addresses = {},
                                      .version = "bench"},

@@ -35,7 +35,8 @@ struct Given {
     std::optional<int> port, weight, priority;
     bool disabled = false, wait = false;
     std::string file, name, type = "A", dns, shell;
-    bool tcp = false;
+    std::string rr_type;
+    bool tcp = false, subtree = false, all = false;
     int limit = 20;
     ApplyOptions apply;
 };
@@ -267,6 +268,45 @@ int events(const Given& given, const Api& api) {
     return 0;
 }
 
+int show_cache(const Given& given, const Api& api) {
+    if (given.name.empty()) return show_reply(given, api.get("/v1/cache"));
+    const auto reply = api.get("/v1/cache?name=" + percent_encoded(given.name));
+    if (!reply) return complain(reply.error());
+    Json rows = Json::array();
+    for (const Json& answer : reply->body.value("answers", Json::array())) {
+        Json records = answer.value("records", Json::array());
+        if (records.empty()) records.push_back(Json::object());
+        for (Json& record : records) {
+            record["type asked"] = answer.value("type", "");
+            record["rcode"] = answer.value("rcode", "");
+            record["age"] = answer.value("age", 0);
+            record["left"] =
+                answer.value("stale", false) ? Json("stale") : Json(answer.value("left", 0));
+            rows.push_back(record);
+        }
+    }
+    show(given, reply->body,
+         table_of(rows, {"type asked", "rcode", "age", "left", "name", "ttl", "type", "data"}));
+    return 0;
+}
+
+int flush_cache(const Given& given, const Api& api) {
+    std::string path = "/v1/cache?name=" + percent_encoded(given.all ? "@" : given.name);
+    if (given.name.empty() && !given.all) return complain("which name? --all forgets everything");
+    if (given.all || given.subtree) path += "&subtree=true";
+    if (!given.rr_type.empty()) path += "&type=" + percent_encoded(given.rr_type);
+    return show_reply(given, api.send("DELETE", path));
+}
+
+int list_upstreams(const Given& given, const Api& api) {
+    const auto reply = api.get("/v1/upstreams");
+    if (!reply) return complain(reply.error());
+    show(given, reply->body,
+         table_of(reply->body.value("upstreams", Json::array()),
+                  {"domain", "address", "well", "keeps_case", "latency", "queries", "failures"}));
+    return 0;
+}
+
 int apply_file(const Given& given, const Api& api) {
     const auto file = read_apply_file(given.file);
     if (!file) return complain(file.error().message);
@@ -423,6 +463,16 @@ struct Commands {
         looked->add_option("type", given.type, "A, AAAA, SRV ...")->capture_default_str();
         looked->add_option("--dns", given.dns, "ADDRESS:PORT; the server's own if it is not given");
         looked->add_flag("--tcp", given.tcp, "Over TCP at once");
+        CLI::App* cache = group("cache", "What is kept of names outside its zones");
+        add(cache, "show", "Shows the answers kept for a name, or totals", show_cache)
+            ->add_option("name", given.name, "The name");
+        auto* flushed = add(cache, "flush", "Forgets a name's answers", flush_cache);
+        flushed->add_option("name", given.name, "The name");
+        flushed->add_option("--type", given.rr_type, "Only answers of this RR type");
+        flushed->add_flag("--subtree", given.subtree, "The names below it as well");
+        flushed->add_flag("--all", given.all, "Everything");
+        add(&app, "upstreams", "Lists the servers that it asks for names outside its zones",
+            list_upstreams);
         add(&app, "status", "Shows what the server is and holds",
             [](const Given& g, const Api& a) { return show_reply(g, a.get("/v1/status")); });
         auto* happened = add(&app, "events", "Lists what happened, newest first", events);
