@@ -73,6 +73,7 @@ class ForwarderRecursion final : public nameserver::Recursion {
   public:
     explicit ForwarderRecursion(Forwarder& forwarder) : forwarder_(forwarder) {}
 
+    bool is_available() const noexcept override { return forwarder_.has_upstreams(); }
     std::optional<wire::AgedResponse> find(const wire::RecursiveQuestion& question) override {
         return forwarder_.find(question);
     }

@@ -71,6 +71,9 @@ class RealForwarder final : public Forwarder {
     std::optional<AgedResponse> find(const RecursiveQuestion& question) override;
     void resolve(const RecursiveQuestion& question, const IpAddress& client, Done done) override;
     void set_routes(std::vector<Route> routes) override;
+    bool has_upstreams() const noexcept override {
+        return has_upstreams_.load(std::memory_order_relaxed);
+    }
     Cache& cache() noexcept override { return cache_; }
     std::vector<Listed> upstreams() const override {
         const std::lock_guard lock(states_mutex_);
@@ -99,6 +102,7 @@ class RealForwarder final : public Forwarder {
     Cache cache_;
     Counters counters_;  // the loop's thread's
     std::atomic<std::uint64_t> refused_at_the_door_{0};
+    std::atomic<bool> has_upstreams_{false};
 
     io::Loop loop_;
     io::Mailbox mailbox_;
@@ -316,6 +320,7 @@ void RealForwarder::take_routes(std::vector<Route> routes) {
                                        [&](const auto& gone) { return gone.second.get() == one; });
         });
     kept.clear();
+    has_upstreams_.store(!routes_.empty(), std::memory_order_relaxed);
     publish_states();
 }
 

@@ -34,8 +34,8 @@ class Forwarder {
         Milliseconds stale_after{1'800};  // a client that could have a stale answer waits so long
         std::uint32_t failure_ttl = 1;    // seconds for which a failure is kept (RFC 9520 §3.2)
         bool trust_ad = false;            // the upstreams validate, and the way to them is safe
-        UpstreamOptions upstream;
-        CacheOptions cache;
+        UpstreamOptions upstream = {};
+        CacheOptions cache = {};
     };
     using Done = std::function<void(AgedResponse)>;
 
@@ -51,6 +51,7 @@ class Forwarder {
     // Replaces the upstreams; those that stay keep what is known of them. What is under way with
     // one that goes fails, and is asked elsewhere.
     virtual void set_routes(std::vector<Route> routes) = 0;
+    virtual bool has_upstreams() const noexcept = 0;
     virtual Cache& cache() noexcept = 0;
     struct Listed {
         wire::Name domain;

@@ -176,7 +176,8 @@ class Answering {
 
     // RFC 8914 §4.19, §4.21.
     Rcode refuse() noexcept {
-        writer_.set_extended_error(query_.recursion_desired && context_.recursion != nullptr
+        writer_.set_extended_error(query_.recursion_desired && context_.recursion != nullptr &&
+                                           context_.recursion->is_available()
                                        ? wire::ExtendedError::Prohibited
                                        : wire::ExtendedError::NotAuthoritative,
                                    {});
@@ -445,7 +446,7 @@ Outcome answer(std::span<const std::uint8_t> octets, const AnswerContext& contex
     ReplyWriter writer(query, reply, limit_for(query, context, reply.size()));
     std::optional<Rcode> rcode = decoded ? judge(query, context, writer) : Rcode::FormErr;
     const bool is_recursive =
-        context.recursion != nullptr &&
+        context.recursion != nullptr && context.recursion->is_available() &&
         std::ranges::any_of(context.options.recursion_allow, [&](const Network& allowed) {
             return allowed.contains(context.client);
         });

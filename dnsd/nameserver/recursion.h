@@ -15,6 +15,8 @@ class Recursion {
   public:
     virtual ~Recursion() = default;
 
+    // Whether there is anybody to ask; if not, names outside our zones are refused.
+    virtual bool is_available() const noexcept = 0;
     // What may be answered at once, without asking anybody.
     virtual std::optional<wire::AgedResponse> find(const wire::RecursiveQuestion& question) = 0;
     // Asks others for `client`; `done` is called once, on any thread, maybe before this returns.

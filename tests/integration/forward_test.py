@@ -1,7 +1,6 @@
 """Names outside our zones: asked from upstreams, kept, and given to those who may have them."""
 
-import collections
-import json
+import signal
 import socket
 import subprocess
 import threading
@@ -16,6 +15,7 @@ import dns.rdatatype
 import pytest
 
 from harness import DNSCTL, PATIENCE, make_service, texts, until
+from namespaces import in_namespaces
 from upstream import Upstream, without_records
 
 NAME = "www.example.org"
@@ -232,29 +232,19 @@ def test_the_faster_upstream_gets_most_of_the_queries(forwarding, make_upstream,
     assert upstream.count() > 3 * slow.count(), (upstream.count(), slow.count())
 
 
-def test_upstreams_are_read_from_resolv_conf_and_again_on_sighup(make_dnsd, make_upstream, tmp_path):
-    import signal
-
-    first = make_upstream(address="127.0.0.53", port=53) if can_bind("127.0.0.53") else None
-    if first is None:
-        pytest.skip("port 53 of 127.0.0.53 is taken")
-    first.add(NAME, "A", "192.0.2.1")
+@in_namespaces
+def test_upstreams_are_read_from_resolv_conf_and_again_on_sighup(make_dnsd, make_upstream, tmp_path, request):
+    first = make_upstream(address="127.0.0.53", port=53).add(NAME, "A", "192.0.2.1")
     resolv_conf = tmp_path / "resolv.conf"
-    resolv_conf.write_text("# nothing\nsearch example.org\n")
-    dnsd = make_dnsd(settings={"forward.resolv_conf": str(resolv_conf)}).start()
+    # Itself is no upstream, and a name of a server is no address.
+    resolv_conf.write_text("# nothing\nsearch example.org\nnameserver 127.0.0.1\nnameserver example\n")
+    dnsd = make_dnsd(settings={"forward.resolv_conf": str(resolv_conf), "dns.listen": ["127.0.0.1:53"]}).start()
+    assert "it is this server" in dnsd.stderr
     assert ask(dnsd, NAME).rcode() == dns.rcode.REFUSED
-    resolv_conf.write_text("nameserver 127.0.0.53\n")
+    resolv_conf.write_text("nameserver 127.0.0.1\nnameserver 127.0.0.53\n")
     dnsd.signal(signal.SIGHUP)
     until(lambda: texts(ask(dnsd, NAME), "A") == ["192.0.2.1"], "the upstream is known")
-
-
-def can_bind(address: str) -> bool:
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 53))
-        return True
-    except OSError:
-        return False
+    assert first.count() == 1
 
 
 # What upstreams do wrong
@@ -371,19 +361,22 @@ def with_rcode_and_no_opt(reply):
     return bare
 
 
-def test_two_servers_that_forward_to_each_other_end_it(make_dnsd):
-    ports = []
-    for _ in range(2):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            ports.append(probe.getsockname()[1])
+def test_two_servers_that_forward_to_each_other_end_it(make_dnsd, tmp_path):
+    config = tmp_path / "dnsd.toml"
+    config.write_text("")
     settings = {"forward.timeout": 0.2, "forward.tries": 3}
-    pair = [make_dnsd(f"dnsd-{n}", settings=settings | {
-        "dns.listen": [f"127.0.0.1:{ports[n]}"], "forward.upstreams": [f"127.0.0.1:{ports[1 - n]}"]}).start()
-        for n in range(2)]
-    assert ask(pair[0], NAME).rcode() == dns.rcode.SERVFAIL
-    queries = [metric(one, "dnsd_forward_queries_total") for one in pair]
+    first = make_dnsd("first", settings=settings, arguments=["--config", str(config)]).start()
+    second = make_dnsd("second", settings=settings | {"forward.upstreams": [address_of(first)]}).start()
+    config.write_text(f"[forward]\nupstreams = ['{address_of(second)}']\n")
+    first.signal(signal.SIGHUP)
+    until(lambda: first.api.get("/v1/upstreams")["upstreams"], "the first knows the second")
+    assert ask(first, NAME).rcode() == dns.rcode.SERVFAIL
+    queries = [metric(one, "dnsd_forward_queries_total") for one in (first, second)]
     assert sum(queries) <= 12, queries
+
+
+def address_of(dnsd) -> str:
+    return "{}:{}".format(*dnsd.dns[0])
 
 
 def test_a_server_is_no_upstream_of_itself(make_dnsd):
@@ -677,3 +670,21 @@ def test_clients_of_other_networks_walk_their_lists_themselves(forwarding, upstr
     dnsd = forwarding(upstream, settings={"search_lists": ["10.0.0.0/8=" + ",".join(SEARCH)]})
     assert ask(dnsd, f"{NAME}.{SEARCH[0]}").rcode() == dns.rcode.NXDOMAIN
     assert upstream.count() == 1
+
+
+@in_namespaces
+def test_glibc_needs_two_queries_instead_of_eight(make_dnsd, make_upstream, tmp_path, request):
+    resolv_conf = tmp_path / "resolv.conf"
+    resolv_conf.write_text(f"nameserver 127.0.0.1\nsearch {' '.join(SEARCH)}\noptions ndots:5\n")
+    subprocess.run(["mount", "--bind", resolv_conf, "/etc/resolv.conf"], check=True)
+    upstream = make_upstream().add(NAME, "A", "192.0.2.1").add(NAME, "AAAA", "2001:db8::1")
+    queries = {}
+    for name, lists in {"walked by glibc": [], "walked here": ["127.0.0.0/8=" + ",".join(SEARCH)]}.items():
+        dnsd = make_dnsd(name.replace(" ", "-"), settings={
+            "dns.listen": ["127.0.0.1:53"], "forward.upstreams": [str(upstream)], "search_lists": lists}).start()
+        done = subprocess.run(["getent", "ahosts", NAME], capture_output=True, text=True, check=True)
+        assert "192.0.2.1" in done.stdout and "2001:db8::1" in done.stdout
+        queries[name] = metric(dnsd, 'dnsd_dns_queries_total{transport="udp"}')
+        dnsd.stop()
+    print(f"queries for one getent ahosts {NAME}: {queries}")
+    assert queries == {"walked by glibc": 8, "walked here": 2}

@@ -54,6 +54,7 @@ class Daemon:
             "dns.listen": ["127.0.0.1:0"],
             "api.listen": ["127.0.0.1:0"],
             "dns.workers": 2,
+            "forward.resolv_conf": "",  # nothing leaves the machine
             "store.path": str(folder / "dnsd.db"),
         } | (settings or {})
         self.arguments, self.wrapper = list(arguments), list(wrapper)

@@ -50,3 +50,24 @@ TEST_CASE("loopback is 127/8, ::1 and 127/8 mapped into IPv6") {
     CHECK_FALSE(is_loopback(*parse_ip("::ffff:192.0.2.1")));
     CHECK_FALSE(is_loopback(*parse_ip("::")));
 }
+
+TEST_CASE("a network holds the addresses that share its prefix, of its own family") {
+    const auto holds = [](const char* network, const char* ip) {
+        return Network::parse(network)->contains(*parse_ip(ip));
+    };
+    CHECK(holds("10.0.0.0/8", "10.255.0.1"));
+    CHECK_FALSE(holds("10.0.0.0/8", "11.0.0.1"));
+    CHECK(holds("172.16.0.0/12", "172.31.255.255"));
+    CHECK_FALSE(holds("172.16.0.0/12", "172.32.0.0"));
+    CHECK(holds("0.0.0.0/0", "192.0.2.1"));
+    CHECK_FALSE(holds("0.0.0.0/0", "::1"));
+    CHECK(holds("192.0.2.1", "192.0.2.1"));
+    CHECK_FALSE(holds("192.0.2.1", "192.0.2.2"));
+    CHECK(holds("fe80::/10", "febf::1"));
+    CHECK_FALSE(holds("fe80::/10", "fec0::1"));
+    for (const char* text :
+         {"", "10.0.0.0/33", "10.0.0.1/8", "::/129", "10.0.0.0/", "10.0.0.0/-1", "a"}) {
+        CAPTURE(text);
+        CHECK_FALSE(Network::parse(text));
+    }
+}

@@ -75,3 +75,28 @@ TEST_CASE("addresses that are none are refused with what is taken instead") {
     CHECK_FALSE(check(with({"dns.listen=[]"})));
     CHECK_FALSE(check(with({"advertise=example.org"})));
 }
+
+TEST_CASE("what forwarding is told is checked before anything starts") {
+    for (const char* assignment :
+         {"recursion_allow=['10.0.0.1/8']", "recursion_allow=['anybody']",
+          "search_lists=['10.0.0.0/8']", "search_lists=['10.0.0.0/8=']",
+          "search_lists=['10.0.0.0/8=.']", "search_lists=['x=example.org']",
+          "forward.upstreams=['example.org']", "forward.upstreams=['192.0.2.1:x']",
+          "forward.domains=['example.org']", "forward.domains=['example.org=192.0.2.1,']",
+          "forward.domains=['=192.0.2.1']", "cache.ttl_min=100000"}) {
+        CAPTURE(assignment);
+        CHECK_FALSE(check(with({assignment})));
+    }
+    const Options options =
+        with({"forward.upstreams=['192.0.2.1', '[2001:db8::1]:5353', '2001:db8::2']",
+              "forward.domains=['corp.example=192.0.2.9:54,192.0.2.10']",
+              "search_lists=['10.0.0.0/8=a.example,example']"});
+    REQUIRE(check(options));
+    const auto routes = routes_of(options);
+    REQUIRE(routes.size() == 2);
+    CHECK(routes[0].domain.print() == "corp.example");
+    CHECK(routes[0].upstreams[0].print() == "192.0.2.9:54");
+    CHECK(routes[1].upstreams[1].print() == "[2001:db8::1]:5353");
+    CHECK(routes[1].upstreams[2].print() == "[2001:db8::2]:53");
+    CHECK(search_lists_of(options)[0].domains[1].print() == "example");
+}
