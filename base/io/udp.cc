@@ -21,6 +21,7 @@ bool set_option(int descriptor, int level, int name) noexcept {
 
 // Room for the one control message that says which address was asked (IP_PKTINFO, IPV6_PKTINFO).
 constexpr std::size_t control_octets = CMSG_SPACE(sizeof(in6_pktinfo));
+constexpr unsigned batches_max = 16;  // of one turn of the loop
 static_assert(control_octets <= sizeof(UdpReturn::control));
 
 }  // namespace
@@ -34,11 +35,12 @@ Result<UdpSocket> UdpSocket::bind(const SocketAddress& address, bool shared) {
         ::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return failed();
     UdpSocket socket(descriptor);
-    if (v6 && (!set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY) ||
-               !set_option(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO))) {
+    if (v6 && !set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY)) return failed();
+    // A socket of one address answers from it anyway, and cheaper.
+    if (is_unspecified(address.ip) && !(v6 ? set_option(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO)
+                                           : set_option(descriptor, IPPROTO_IP, IP_PKTINFO))) {
         return failed();
     }
-    if (!v6 && !set_option(descriptor, IPPROTO_IP, IP_PKTINFO)) return failed();
     if (shared && !set_option(descriptor, SOL_SOCKET, SO_REUSEPORT)) return failed();
     sockaddr_storage storage;
     const socklen_t octets = address.to(storage);
@@ -120,6 +122,7 @@ struct UdpResponder::State {
         reply = {};
         reply.msg_hdr.msg_name = query.msg_hdr.msg_name;
         reply.msg_hdr.msg_namelen = query.msg_hdr.msg_namelen;
+        if (query.msg_hdr.msg_controllen == 0) return;
         reply.msg_hdr.msg_control = query.msg_hdr.msg_control;
         reply.msg_hdr.msg_controllen = query.msg_hdr.msg_controllen;
         for (cmsghdr* c = CMSG_FIRSTHDR(&reply.msg_hdr); c != nullptr;
@@ -133,9 +136,16 @@ struct UdpResponder::State {
         }
     }
 
+    // More may have come meanwhile: taking it saves a turn of the loop. Others get theirs in time.
     void turn() {
+        for (unsigned batches = 0; batches < batches_max; ++batches) {
+            if (answer_batch() == 0) return;
+        }
+    }
+
+    unsigned answer_batch() {
         const unsigned count = receive();
-        if (count == 0) return;
+        if (count == 0) return 0;
         counters.received.add(count);
         before_batch();
         unsigned answered = 0;
@@ -156,6 +166,7 @@ struct UdpResponder::State {
             ++answered;
         }
         send(answered);
+        return count;
     }
 
     void send(unsigned count) {
@@ -193,7 +204,8 @@ UdpReturn UdpResponder::way_back() const noexcept {
     way.client = state_->slots[state_->asking].client;
     way.client_octets = reply.msg_hdr.msg_namelen;
     way.control_octets = std::min<std::size_t>(reply.msg_hdr.msg_controllen, way.control.size());
-    std::memcpy(way.control.data(), reply.msg_hdr.msg_control, way.control_octets);
+    if (way.control_octets > 0)
+        std::memcpy(way.control.data(), reply.msg_hdr.msg_control, way.control_octets);
     return way;
 }
 

@@ -29,7 +29,8 @@ struct Cache::Entry {
     wire::Name name() const noexcept { return response->question_name(); }
     bool answers(const wire::RecursiveQuestion& question) const noexcept {
         return type == question.question.type && dnssec_ok == question.dnssec_ok &&
-               checking_disabled == question.checking_disabled && name() == question.question.name;
+               checking_disabled == question.checking_disabled &&
+               response->is_about(question.question.name);
     }
     std::size_t octets() const noexcept {
         return sizeof *this + entry_overhead_octets + response->octets();
@@ -198,7 +199,7 @@ std::size_t Cache::flush(const wire::Name& name, std::optional<wire::RrType> typ
     std::vector<Shard::Entries::iterator> meant;
     const auto [first, last] = shard.by_name.equal_range(hash);
     for (auto at = first; at != last; ++at) {
-        if ((!type || at->second->type == *type) && at->second->name() == name)
+        if ((!type || at->second->type == *type) && at->second->response->is_about(name))
             meant.push_back(at->second);
     }
     for (const auto entry : meant) shard.erase(entry);
@@ -214,7 +215,7 @@ std::vector<Cache::Listed> Cache::list(const wire::Name& name, SteadyTime now) {
     const auto [first, last] = shard.by_name.equal_range(hash);
     for (auto at = first; at != last; ++at) {
         const Entry& entry = *at->second;
-        if (entry.name() != name) continue;
+        if (!entry.response->is_about(name)) continue;
         listed.push_back({{{entry.name(), entry.type, wire::RrClass::IN},
                            entry.dnssec_ok,
                            entry.checking_disabled},

@@ -201,7 +201,11 @@ std::string Name::print() const {
 }
 
 bool Name::operator==(const Name& other) const noexcept {
-    return size_ == other.size_ && equal_folded(octets(), other.octets());
+    return equal_names(octets(), other.octets());
+}
+
+bool equal_names(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
+    return a.size() == b.size() && equal_folded(a, b);
 }
 
 std::weak_ordering Name::operator<=>(const Name& other) const noexcept {

@@ -73,6 +73,9 @@ class Name {
     std::array<std::uint8_t, octets_max> octets_;  // only the first size_ are meant
 };
 
+// As Name's ==, of whole names' octets that stand elsewhere.
+bool equal_names(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept;
+
 // As Name::hash(), of a name's octets that stand elsewhere, such as a suffix of another name.
 std::uint64_t hash_name(std::span<const std::uint8_t> octets) noexcept;
 

@@ -36,6 +36,7 @@ class Response::Packer {
     Packer(Response& response, std::span<const std::uint8_t> message, const Name& qname)
         : response_(response), message_(message) {
         put(qname.octets());
+        response.name_octets_ = static_cast<std::uint8_t>(qname.size());
         names_.push_back(0);
     }
 
@@ -237,6 +238,7 @@ Response Response::failure(const Question& question, Rcode rcode, ExtendedError 
                            std::string text, std::uint32_t lifetime) {
     Response response;
     response.packed_.assign(question.name.octets().begin(), question.name.octets().end());
+    response.name_octets_ = static_cast<std::uint8_t>(question.name.size());
     response.rcode_ = rcode;
     response.why_ = why;
     response.text_ = std::move(text);
@@ -246,9 +248,13 @@ Response Response::failure(const Question& question, Rcode rcode, ExtendedError 
 
 Name Response::question_name() const noexcept { return Reader(packed_).name(); }
 
+bool Response::is_about(const Name& name) const noexcept {
+    return equal_names(std::span(packed_).first(name_octets_), name.octets());
+}
+
 void Response::clamp_ttls(std::uint32_t least, std::uint32_t most) noexcept {
     lifetime_ = std::clamp(lifetime_, least, most);
-    std::size_t at = question_name().size();
+    std::size_t at = name_octets_;
     while (at < packed_.size()) {
         Reader head(std::span<const std::uint8_t>(packed_).subspan(at + 3));
         const std::uint32_t ttl = std::clamp(head.u32(), least, most);
@@ -259,7 +265,7 @@ void Response::clamp_ttls(std::uint32_t least, std::uint32_t most) noexcept {
     }
 }
 
-void Response::Records::rewind() noexcept { at_ = response_.question_name().size(); }
+void Response::Records::rewind() noexcept { at_ = response_.name_octets_; }
 
 bool Response::Records::next(View& view) noexcept {
     while (at_ < response_.packed_.size()) {

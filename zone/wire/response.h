@@ -42,6 +42,7 @@ class Response {
                             std::string text, std::uint32_t lifetime);
 
     Name question_name() const noexcept;
+    bool is_about(const Name& name) const noexcept;  // as question_name() == name, but faster
     Rcode rcode() const noexcept { return rcode_; }
     bool is_failure() const noexcept { return why_.has_value(); }
     bool is_negative() const noexcept { return is_negative_; }  // NXDOMAIN or NODATA
@@ -91,6 +92,7 @@ class Response {
     std::vector<std::uint8_t> packed_;
     std::string text_;
     std::uint32_t lifetime_ = 0;
+    std::uint8_t name_octets_ = 1;  // of the question's name
     std::uint32_t rotatable_at_ = 0, rotatable_ = 0;
     std::optional<ExtendedError> why_;
     Rcode rcode_ = Rcode::NoError;
