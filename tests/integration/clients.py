@@ -1,0 +1,361 @@
+"""Stock resolvers, caches and proxies of Debian 12, each behind the same two questions: which addresses
+of a service, and which SRV targets, does it use at this moment?
+
+A scene is a network and mount namespace in which dnsd serves demo.internal on 192.0.2.53. The clients'
+configuration is what docs/clients.md shows: it is read from there."""
+
+import glob
+import http.server
+import pathlib
+import re
+import subprocess
+import threading
+
+from harness import NAMESPACE, PATIENCE, ROOT, make_service, until
+
+PROGRAMS = pathlib.Path(__file__).with_name("programs")
+UNPACKED = ROOT / "build/unpacked"
+DOCUMENT = ROOT / "docs/clients.md"
+
+SERVER = "192.0.2.53"
+CACHE = "127.0.0.53"
+ZONE = "demo.internal"
+TTL, NEGATIVE_TTL = 2, 2
+
+# What is registered before a client starts. `late` is not: its name does not exist yet.
+SIZES = {"web": 3, "many": 60, "again": 1}
+SERVICES = [*SIZES, "late"]
+ADDRESSES = {f"{service}-{n}": f"127.0.{number}.{n}"
+             for number, service in enumerate(SERVICES, 1) for n in range(1, SIZES.get(service, 1) + 1)}
+INSTANCES = {address: instance for instance, address in ADDRESSES.items()}
+PORT = 8080
+# Nobody listens there: a client that is refused goes on to the next address, and says which it tried.
+CLOSED_PORT = 1
+
+# Debian's programs, not what else PATH may name first, and none of the variables that change them.
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+
+def documented(path: str) -> str:
+    """The configuration file of that path, as docs/clients.md shows it."""
+    shown = re.search(rf"^`{re.escape(path)}`:\n\n```\n(.*?)^```$", DOCUMENT.read_text(), re.S | re.M)
+    assert shown, f"docs/clients.md does not show {path}"
+    return shown[1]
+
+
+class Scene:
+    """Namespaces with dnsd in them, and folders of our own where clients want fixed ones."""
+
+    def __init__(self, make_dnsd, folder: pathlib.Path):
+        self.folder = folder
+        for own in ("/run", "/var/cache"):
+            mount_empty(own)
+        # A real address beside those of 127.0.0.0/8, which some clients treat as none at all.
+        for address in (f"{SERVER}/32", f"{CACHE}/8"):
+            subprocess.run(["ip", "address", "add", address, "dev", "lo"], check=True)
+        self.mount_file("/etc/resolv.conf", documented("/etc/resolv.conf"))
+        self.mount_file("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
+        self.mount_file("/etc/hosts", "127.0.0.1 localhost\n")
+        self.dnsd = make_dnsd(settings={"dns.listen": [f"{SERVER}:53"]}).start()
+        for service in SIZES:
+            self.register(service)
+        self.pages = http.server.ThreadingHTTPServer(("0.0.0.0", PORT), Page)
+        threading.Thread(target=self.pages.serve_forever, daemon=True).start()
+
+    def register(self, service: str) -> None:
+        path = make_service(self.dnsd.api, {
+            "failure_policy": "fail_closed", "max_answers": 100,
+            "check": {"type": "custom", "initial_status": "healthy"}},
+            name=service, namespace={"ttl": TTL, "negative_ttl": NEGATIVE_TTL})
+        self.dnsd.api.put(f"{path}/instances", {"instances": [
+            {"id": instance, "ipv4": address, "port": PORT}
+            for instance, address in ADDRESSES.items() if instance.startswith(f"{service}-")]})
+
+    def set_health(self, instance: str, status: str) -> None:
+        service = instance.partition("-")[0]
+        self.dnsd.api.put(f"{NAMESPACE}/services/{service}/instances/{instance}/health", {"status": status})
+
+    def mount_file(self, path: str, text: str) -> None:
+        """Puts a file of ours over that one."""
+        # Where the machine runs systemd-resolved, /etc/resolv.conf is a link into /run.
+        target = pathlib.Path(path).resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            target.touch()
+        ours = self.folder / target.name
+        ours.write_text(text)
+        subprocess.run(["mount", "--bind", ours, target], check=True)
+
+    def run(self, *command, **options) -> str:
+        """What it prints, whatever its exit status says."""
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE,
+                              env=ENVIRONMENT | {"HOME": str(self.folder)}, **options).stdout
+
+
+def mount_empty(path: str) -> None:
+    """A folder of the machine is an empty one of ours; one that is not there is made inside the nearest."""
+    target = pathlib.Path(path)
+    existing = next(folder for folder in (target, *target.parents) if folder.is_dir())
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", existing], check=True)
+    target.mkdir(parents=True, exist_ok=True)
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """Every instance's server: all of 127.0.0.0/8 is ours, and each page is the address that was called."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = self.connection.getsockname()[0].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments) -> None:
+        pass
+
+
+class Client:
+    title: str
+    # The packages that hold it; the table shows the version of the first.
+    packages: tuple[str, ...]
+    rr_types: tuple[str, ...] = ("A", "SRV")
+    # How many of the sixty instances it sees, where that is not all.
+    sees = {"A": SIZES["many"], "SRV": SIZES["many"]}
+    # Its own clocks as documented, for the death of an instance and for the name that was absent.
+    clock = "none: asks each time"
+    seconds_max, negative_seconds_max, restart_seconds_max = 0.0, 0.0, 0.0
+    # Does it look at the names that it is configured with by itself? Others look when they are asked.
+    watches = False
+    # Its configuration files, all shown in docs/clients.md, and the folders it insists on.
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+    def __init__(self, scene: Scene):
+        self.scene = scene
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        for folder in {str(pathlib.Path(path).parent) for path in self.files} | set(self.folders):
+            mount_empty(folder)
+        for path in self.files:
+            pathlib.Path(path).write_text(self.configuration(path))
+        if self.command:
+            self.launch(*self.command)
+
+    def configuration(self, path: str) -> str:
+        return documented(path)
+
+    def launch(self, *command, **options) -> None:
+        with (self.scene.folder / "client.log").open("w") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.scene.folder, stderr=log, env=ENVIRONMENT | {"HOME": str(self.scene.folder)},
+                **({"stdin": subprocess.DEVNULL, "stdout": log} | options))
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+
+    def uses(self, service: str, rr_type="A") -> set[str]:
+        """The ids of the instances that it uses now; none where it finds none."""
+        assert self.process is None or self.process.poll() is None, f"{self.title} has ended"
+        return {INSTANCES.get(text) or text.partition(".")[0] for text in self.look(rr_type, service)}
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        """Addresses, or SRV targets."""
+        raise NotImplementedError
+
+    @staticmethod
+    def name(rr_type: str, service: str) -> str:
+        return f"_{service}._tcp.{ZONE}" if rr_type == "SRV" else f"{service}.{ZONE}"
+
+    def version(self) -> str:
+        package = self.packages[0]
+        if (archive := UNPACKED / f"{package}.deb").exists():
+            return self.scene.run("dpkg-deb", "--field", archive, "Version").strip()
+        return self.scene.run("dpkg-query", "--show", "--showformat=${Version}", package)
+
+
+# Resolvers inside a program
+
+
+class Glibc(Client):
+    title, packages = "glibc", ("libc6", "curl")
+    rr_types = ("A",)
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        name = self.name(rr_type, service)
+        found = addresses_by_getent(self.scene, name)
+        page = self.scene.run("curl", "--silent", f"http://{name}:{PORT}/")
+        assert page in found if found else not page, "curl calls one of them"
+        return found
+
+
+def addresses_by_getent(scene: Scene, name: str) -> list[str]:
+    return [line.split()[0] for line in scene.run("getent", "ahosts", name).splitlines()]
+
+
+class Program(Client):
+    """A long-lived process of ours around a language's resolver: questions on stdin, answers on stdout."""
+
+    def prepare(self) -> list[str]:
+        """Compiles it where need be; returns the command."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        self.launch(*self.prepare(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        return self.ask(rr_type, self.name(rr_type, service))
+
+    def ask(self, rr_type: str, name: str) -> list[str]:
+        self.process.stdin.write(f"{rr_type} {name}\n")
+        self.process.stdin.flush()
+        outcome, *found = self.process.stdout.readline().split()
+        assert outcome in ("ok", "failed")
+        return found if outcome == "ok" else []
+
+    def compiled(self, *command) -> list[str]:
+        program = str(self.scene.folder / "client")
+        done = subprocess.run([*command, "-o", program], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [program]
+
+
+class Musl(Program):
+    title, packages = "musl", ("musl-tools",)
+    rr_types = ("A",)
+    # It does not ask again over TCP, and uses what fits into 512 octets.
+    sees = {"A": 29}
+
+    def prepare(self) -> list[str]:
+        return self.compiled("musl-gcc", "-static", PROGRAMS / "lookup.c")
+
+
+class CAres(Program):
+    title, packages = "c-ares", ("libc-ares-dev",)
+
+    def prepare(self) -> list[str]:
+        # -lcares comes after what needs it.
+        return self.compiled("gcc", PROGRAMS / "cares.c", "-lcares")
+
+
+class Node(Program):
+    title, packages = "Node.js", ("nodejs",)
+
+    def prepare(self) -> list[str]:
+        return ["/usr/bin/node", PROGRAMS / "lookup.js"]
+
+
+class Python(Program):
+    title, packages = "Python", ("python3", "python3-dnspython")
+
+    def prepare(self) -> list[str]:
+        return ["/usr/bin/python3", PROGRAMS / "lookup.py"]
+
+
+class Java(Program):
+    title, packages = "OpenJDK", ("openjdk-17-jdk-headless",)
+    clock = "its own 30 s, absent names 10 s; JNDI: none"
+    seconds_max, negative_seconds_max, restart_seconds_max = 30.0, 10.0, 10.0
+
+    def prepare(self) -> list[str]:
+        return [glob.glob("/usr/lib/jvm/java-17-openjdk-*/bin/java")[0], PROGRAMS / "Lookup.java"]
+
+
+class Go(Program):
+    title, packages = "Go", ("golang-go",)
+
+    def prepare(self) -> list[str]:
+        program = self.scene.folder / "client"
+        environment = ENVIRONMENT | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GO111MODULE": "off",
+                                     "HOME": str(self.scene.folder)}
+        subprocess.run(["/usr/bin/go", "build", "-o", program, PROGRAMS / "lookup.go"], check=True,
+                       env=environment)
+        return [program]
+
+
+# Caches before dnsd
+
+
+class Cache(Client):
+    """Asked on 127.0.0.53, for addresses by glibc and for SRV by dig."""
+
+    clock = "TTL"
+    seconds_max, negative_seconds_max = TTL, NEGATIVE_TTL
+
+    def start(self) -> None:
+        self.scene.mount_file("/etc/resolv.conf", documented("/etc/resolv.conf").replace(SERVER, CACHE))
+        super().start()
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        name = self.name(rr_type, service)
+        if rr_type == "A":
+            return addresses_by_getent(self.scene, name)
+        lines = self.scene.run("dig", "+short", "+time=1", "+tries=1", f"@{CACHE}", name, rr_type).splitlines()
+        return [line.split()[3] for line in lines if not line.startswith(";")]
+
+
+class Dnsmasq(Cache):
+    title, packages = "dnsmasq", ("dnsmasq-base",)
+    files = ("/etc/dnsmasq.d/dnsd.conf",)
+    command = ("dnsmasq", "--keep-in-foreground", "--conf-file=/etc/dnsmasq.d/dnsd.conf")
+
+
+class Unbound(Cache):
+    title, packages = "unbound", ("unbound",)
+    files = ("/etc/unbound/unbound.conf",)
+    command = ("unbound", "-d")
+
+
+class Bind(Cache):
+    title, packages = "BIND", ("bind9",)
+    files = ("/etc/bind/named.conf",)
+    command = ("named", "-g", "-c", "/etc/bind/named.conf")
+
+    def start(self) -> None:
+        pathlib.Path("/var/cache/bind").mkdir()
+        super().start()
+
+
+class KnotResolver(Cache):
+    title, packages = "Knot Resolver", ("knot-resolver",)
+    files = ("/etc/knot-resolver/kresd.conf",)
+
+    def start(self) -> None:
+        super().start()
+        self.launch("kresd", "--noninteractive", "--config=/etc/knot-resolver/kresd.conf", self.scene.folder)
+
+
+class SystemdResolved(Cache):
+    title, packages = "systemd-resolved", ("systemd-resolved", "libsystemd-shared")
+    files = ("/etc/systemd/resolved.conf.d/dnsd.conf",)
+
+    def start(self) -> None:
+        # It becomes this user, which its package makes. Here that is root.
+        for path, entry in (("/etc/passwd", "systemd-resolve:x:0:0::/:/bin/false\n"),
+                            ("/etc/group", "systemd-resolve:x:0:\n")):
+            self.scene.mount_file(path, pathlib.Path(path).read_text() + entry)
+        pathlib.Path("/run/systemd").mkdir()
+        super().start()
+        self.launch(UNPACKED / "systemd-resolved/lib/systemd/systemd-resolved")
+
+
+class Nscd(Cache):
+    title, packages = "nscd", ("nscd",)
+    rr_types = ("A",)
+
+    def start(self) -> None:
+        # glibc asks it through its socket, and it asks dnsd.
+        for folder in ("/run/nscd", "/var/cache/nscd"):
+            pathlib.Path(folder).mkdir()
+        self.launch(UNPACKED / "nscd/usr/sbin/nscd", "--foreground", "--config-file",
+                    UNPACKED / "nscd/etc/nscd.conf")
+        until(pathlib.Path("/run/nscd/socket").exists, "nscd listens")
+
+
+CLIENTS = {client.title: client for client in (
+    Glibc, Musl, CAres, Node, Python, Java, Go, Nscd, SystemdResolved, Dnsmasq, Unbound, Bind, KnotResolver)}
