@@ -8,10 +8,11 @@ import glob
 import http.server
 import pathlib
 import re
+import socket
 import subprocess
 import threading
 
-from harness import NAMESPACE, PATIENCE, ROOT, make_service, until
+from harness import NAMESPACE, PATIENCE, ROOT, Api, Response, make_service, until
 
 PROGRAMS = pathlib.Path(__file__).with_name("programs")
 UNPACKED = ROOT / "build/unpacked"
@@ -50,9 +51,10 @@ class Scene:
         self.folder = folder
         for own in ("/run", "/var/cache"):
             mount_empty(own)
-        # A real address beside those of 127.0.0.0/8, which some clients treat as none at all.
-        for address in (f"{SERVER}/32", f"{CACHE}/8"):
-            subprocess.run(["ip", "address", "add", address, "dev", "lo"], check=True)
+        # A link and an address of its own for dnsd: where there is only loopback, some clients see no network.
+        for arguments in ("link add dnsd0 type veth peer name dnsd1", "link set dnsd0 up", "link set dnsd1 up",
+                          f"address add {SERVER}/24 dev dnsd0", f"address add {CACHE}/8 dev lo"):
+            subprocess.run(["ip", *arguments.split()], check=True)
         self.mount_file("/etc/resolv.conf", documented("/etc/resolv.conf"))
         self.mount_file("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
         self.mount_file("/etc/hosts", "127.0.0.1 localhost\n")
@@ -93,11 +95,8 @@ class Scene:
 
 
 def mount_empty(path: str) -> None:
-    """A folder of the machine is an empty one of ours; one that is not there is made inside the nearest."""
-    target = pathlib.Path(path)
-    existing = next(folder for folder in (target, *target.parents) if folder.is_dir())
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", existing], check=True)
-    target.mkdir(parents=True, exist_ok=True)
+    """A folder of the machine is an empty one of ours."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", path], check=True)
 
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -284,8 +283,8 @@ class Go(Program):
 class Cache(Client):
     """Asked on 127.0.0.53, for addresses by glibc and for SRV by dig."""
 
-    clock = "TTL"
-    seconds_max, negative_seconds_max = TTL, NEGATIVE_TTL
+    clock = f"TTL, {TTL} s"
+    seconds_max, negative_seconds_max, restart_seconds_max = TTL, NEGATIVE_TTL, 5.0
 
     def start(self) -> None:
         self.scene.mount_file("/etc/resolv.conf", documented("/etc/resolv.conf").replace(SERVER, CACHE))
@@ -301,8 +300,12 @@ class Cache(Client):
 
 class Dnsmasq(Cache):
     title, packages = "dnsmasq", ("dnsmasq-base",)
-    files = ("/etc/dnsmasq.d/dnsd.conf",)
-    command = ("dnsmasq", "--keep-in-foreground", "--conf-file=/etc/dnsmasq.d/dnsd.conf")
+
+    def start(self) -> None:
+        super().start()
+        file = self.scene.folder / "dnsmasq.conf"
+        file.write_text(documented("/etc/dnsmasq.d/dnsd.conf"))
+        self.launch("dnsmasq", "--keep-in-foreground", f"--conf-file={file}")
 
 
 class Unbound(Cache):
@@ -323,6 +326,8 @@ class Bind(Cache):
 
 class KnotResolver(Cache):
     title, packages = "Knot Resolver", ("knot-resolver",)
+    clock = "`cache.min_ttl`, 5 s by default"
+    seconds_max, negative_seconds_max, restart_seconds_max = 5.0, 5.0, 5.0
     files = ("/etc/knot-resolver/kresd.conf",)
 
     def start(self) -> None:
@@ -332,20 +337,23 @@ class KnotResolver(Cache):
 
 class SystemdResolved(Cache):
     title, packages = "systemd-resolved", ("systemd-resolved", "libsystemd-shared")
-    files = ("/etc/systemd/resolved.conf.d/dnsd.conf",)
 
     def start(self) -> None:
         # It becomes this user, which its package makes. Here that is root.
         for path, entry in (("/etc/passwd", "systemd-resolve:x:0:0::/:/bin/false\n"),
                             ("/etc/group", "systemd-resolve:x:0:\n")):
             self.scene.mount_file(path, pathlib.Path(path).read_text() + entry)
-        pathlib.Path("/run/systemd").mkdir()
         super().start()
+        folder = pathlib.Path("/run/systemd/resolved.conf.d")  # read like that in /etc
+        folder.mkdir(parents=True)
+        (folder / "dnsd.conf").write_text(documented("/etc/systemd/resolved.conf.d/dnsd.conf"))
         self.launch(UNPACKED / "systemd-resolved/lib/systemd/systemd-resolved")
 
 
 class Nscd(Cache):
     title, packages = "nscd", ("nscd",)
+    clock = f"TTL, {TTL} s; absent names 20 s; lapsed ones are dropped every 15 s"
+    seconds_max, negative_seconds_max, restart_seconds_max = TTL + 15.0, 35.0, 35.0
     rr_types = ("A",)
 
     def start(self) -> None:
@@ -357,5 +365,94 @@ class Nscd(Cache):
         until(pathlib.Path("/run/nscd/socket").exists, "nscd listens")
 
 
+# Proxies and a scraper, which find servers by DNS
+
+
+class HaProxy(Client):
+    title, packages = "HAProxy", ("haproxy",)
+    clock = "`timeout resolve`, 1 s by default"
+    seconds_max, negative_seconds_max, restart_seconds_max = 1.0, 1.0, 1.0
+    watches = True
+    files = ("/etc/haproxy/haproxy.cfg",)
+    command = ("haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg")
+    admin_socket = "/run/haproxy.sock"
+
+    def start(self) -> None:
+        super().start()
+        until(pathlib.Path(self.admin_socket).exists, "the statistics' socket is there")
+
+    def configuration(self, path: str) -> str:
+        """As documented, with the backends of `web` for the other services too."""
+        general, backends = re.fullmatch(r"(.*?)(^backend .*)", documented(path), re.S | re.M).groups()
+        return general + "\n".join(re.sub(r"\bweb\b|(?<=_)web", service, backends) for service in SERVICES)
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        with socket.socket(socket.AF_UNIX) as admin:
+            admin.settimeout(PATIENCE)
+            admin.connect(self.admin_socket)
+            admin.sendall(f"show servers state {service}-by-{rr_type.lower()}\n".encode())
+            table = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
+        heads, *rows = [line.removeprefix("# ").split() for line in table.splitlines()[1:] if line]
+        servers = [dict(zip(heads, row)) for row in rows]
+        return [server["srv_addr"] for server in servers
+                if server["srv_op_state"] == "2" and server["srv_admin_state"] == "0"]
+
+
+class Nginx(Client):
+    title, packages = "nginx", ("nginx-light",)
+    rr_types = ("A",)
+    clock = f"TTL, {TTL} s"
+    seconds_max, negative_seconds_max, restart_seconds_max = TTL, NEGATIVE_TTL, 5.0
+    files = ("/etc/nginx/nginx.conf",)
+    folders = ("/var/lib/nginx", "/var/log/nginx")
+    command = ("nginx", "-g", "daemon off;")
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        """It is refused by one after the other, and names all that it tried."""
+        headers = page("127.0.0.1", 8000, f"/{service}").headers
+        return re.findall(r"([\d.]+):\d+", headers.get("Tried", ""))
+
+
+class Caddy(Client):
+    title, packages = "Caddy", ("caddy",)
+    clock = "`refresh`, here 1 s, by default 60 s"
+    seconds_max, negative_seconds_max, restart_seconds_max = 1.0, 1.0, 1.0
+    files = ("/etc/caddy/Caddyfile",)
+    command = ("caddy", "run", "--config", "/etc/caddy/Caddyfile")
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        """Whom it reaches in turns; each page is the address."""
+        found = []
+        for _ in range(3 * SIZES.get(service, 1)):
+            reply = page("127.0.0.1", 8000, f"/{rr_type.lower()}/{service}")
+            found += [reply.body.decode()] if reply.status == 200 else []
+        return found
+
+
+class Prometheus(Client):
+    title, packages = "Prometheus", ("prometheus",)
+    clock = "`refresh_interval`, here 1 s, by default 30 s; and 5 s between updates"
+    seconds_max, negative_seconds_max, restart_seconds_max = 6.0, 6.0, 6.0
+    watches = True
+    files = ("/etc/prometheus/prometheus.yml",)
+    command = ("prometheus", "--config.file=/etc/prometheus/prometheus.yml",
+               "--web.listen-address=127.0.0.1:9090", "--storage.tsdb.path=data")
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        reply = page("127.0.0.1", 9090, "/api/v1/targets?state=active")
+        targets = reply.json["data"]["activeTargets"] if reply.status == 200 else []
+        return [target["labels"]["instance"].rpartition(":")[0] for target in targets
+                if target["discoveredLabels"]["__meta_dns_name"] == self.name(rr_type, service)]
+
+
+def page(host: str, port: int, path: str) -> Response:
+    """An empty answer, status 503, as long as nobody listens."""
+    try:
+        return Api(host, port).request("GET", path)
+    except ConnectionRefusedError:
+        return Response(503, {}, b"")
+
+
 CLIENTS = {client.title: client for client in (
-    Glibc, Musl, CAres, Node, Python, Java, Go, Nscd, SystemdResolved, Dnsmasq, Unbound, Bind, KnotResolver)}
+    Glibc, Musl, CAres, Node, Python, Java, Go, Nscd, SystemdResolved, Dnsmasq, Unbound, Bind, KnotResolver,
+    HaProxy, Nginx, Caddy, Prometheus)}
