@@ -120,8 +120,8 @@ class Client:
     # The packages that hold it; the table shows the version of the first.
     packages: tuple[str, ...]
     rr_types: tuple[str, ...] = ("A", "SRV")
-    # How many of the sixty instances it sees, where that is not all.
-    sees = {"A": SIZES["many"], "SRV": SIZES["many"]}
+    # How many of the sixty instances it uses: fewer than all if it does not ask again over TCP.
+    sees = range(SIZES["many"], SIZES["many"] + 1)
     # Its own clocks as documented, for the death of an instance and for the name that was absent.
     clock = "none: asks each time"
     seconds_max, negative_seconds_max, restart_seconds_max = 0.0, 0.0, 0.0
@@ -227,8 +227,7 @@ class Program(Client):
 class Musl(Program):
     title, packages = "musl", ("musl-tools",)
     rr_types = ("A",)
-    # It does not ask again over TCP, and uses what fits into 512 octets.
-    sees = {"A": 29}
+    sees = range(1, SIZES["many"])
 
     def prepare(self) -> list[str]:
         return self.compiled("musl-gcc", "-static", PROGRAMS / "lookup.c")
@@ -394,8 +393,19 @@ class HaProxy(Client):
             table = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
         heads, *rows = [line.removeprefix("# ").split() for line in table.splitlines()[1:] if line]
         servers = [dict(zip(heads, row)) for row in rows]
+        # Running, and not in maintenance since its name does not resolve (bit 5).
         return [server["srv_addr"] for server in servers
-                if server["srv_op_state"] == "2" and server["srv_admin_state"] == "0"]
+                if server["srv_op_state"] == "2" and not int(server["srv_admin_state"]) & 0x20]
+
+
+class HaProxyOverUdp(HaProxy):
+    title = "HAProxy over UDP"
+    sees = range(SIZES["many"])
+
+    def configuration(self, path: str) -> str:
+        """As HAProxy does where only a name server's address is given."""
+        bare = re.sub("^.*accepted_payload_size.*\n", "", super().configuration(path), flags=re.M)
+        return bare.replace("tcp@", "")
 
 
 class Nginx(Client):
@@ -455,4 +465,4 @@ def page(host: str, port: int, path: str) -> Response:
 
 CLIENTS = {client.title: client for client in (
     Glibc, Musl, CAres, Node, Python, Java, Go, Nscd, SystemdResolved, Dnsmasq, Unbound, Bind, KnotResolver,
-    HaProxy, Nginx, Caddy, Prometheus)}
+    HaProxy, HaProxyOverUdp, Nginx, Caddy, Prometheus)}

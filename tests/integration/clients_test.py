@@ -63,9 +63,12 @@ def measured(scene: Scene, client: Client) -> dict[str, str]:
         most = client.seconds_max if what == "death" else client.negative_seconds_max
         assert seconds <= most + SLACK, (what, rr_type, seconds)
 
+    many = {}
     for rr_type in client.rr_types:
-        until(lambda: len(client.uses("many", rr_type)) == client.sees[rr_type],
-              f"{client.sees[rr_type]} of sixty show as {rr_type}")
+        def sees() -> bool:
+            many[rr_type] = len(client.uses("many", rr_type))
+            return many[rr_type] in client.sees
+        until(sees, f"it uses {client.sees} of the sixty")
 
     restart = seconds_after_a_restart(scene, client)
     assert restart <= client.restart_seconds_max + SLACK
@@ -78,7 +81,7 @@ def measured(scene: Scene, client: Client) -> dict[str, str]:
         "SRV": str(len(WEB)) if "SRV" in client.rr_types else "-",
         "death seen after (s)": of_each("death"),
         "what bounds it": client.clock,
-        HEADS[5]: " / ".join(str(client.sees[rr_type]) for rr_type in client.rr_types),
+        HEADS[5]: " / ".join(map(str, many.values())),
         "negative answer lapses after (s)": of_each("negative"),
         "after a restart resolves within (s)": f"{restart:.1f}",
     }
