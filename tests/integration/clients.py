@@ -6,8 +6,10 @@ configuration is what docs/clients.md shows: it is read from there."""
 
 import glob
 import http.server
+import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -30,8 +32,6 @@ ADDRESSES = {f"{service}-{n}": f"127.0.{number}.{n}"
              for number, service in enumerate(SERVICES, 1) for n in range(1, SIZES.get(service, 1) + 1)}
 INSTANCES = {address: instance for instance, address in ADDRESSES.items()}
 PORT = 8080
-# Nobody listens there: a client that is refused goes on to the next address, and says which it tried.
-CLOSED_PORT = 1
 
 # Debian's programs, not what else PATH may name first, and none of the variables that change them.
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -117,8 +117,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 class Client:
     title: str
-    # The packages that hold it; the table shows the version of the first.
-    packages: tuple[str, ...]
+    package: str
     rr_types: tuple[str, ...] = ("A", "SRV")
     # How many of the sixty instances it uses: fewer than all if it does not ask again over TCP.
     sees = range(SIZES["many"], SIZES["many"] + 1)
@@ -151,11 +150,12 @@ class Client:
         with (self.scene.folder / "client.log").open("w") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.scene.folder, stderr=log, env=ENVIRONMENT | {"HOME": str(self.scene.folder)},
-                **({"stdin": subprocess.DEVNULL, "stdout": log} | options))
+                start_new_session=True, **({"stdin": subprocess.DEVNULL, "stdout": log} | options))
 
     def stop(self) -> None:
         if self.process is not None:
-            self.process.kill()
+            # Its children too: nginx's workers outlive a master that is killed.
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.communicate()
 
     def uses(self, service: str, rr_type="A") -> set[str]:
@@ -172,24 +172,23 @@ class Client:
         return f"_{service}._tcp.{ZONE}" if rr_type == "SRV" else f"{service}.{ZONE}"
 
     def version(self) -> str:
-        package = self.packages[0]
-        if (archive := UNPACKED / f"{package}.deb").exists():
+        if (archive := UNPACKED / f"{self.package}.deb").exists():
             return self.scene.run("dpkg-deb", "--field", archive, "Version").strip()
-        return self.scene.run("dpkg-query", "--show", "--showformat=${Version}", package)
+        return self.scene.run("dpkg-query", "--show", "--showformat=${Version}", self.package)
 
 
 # Resolvers inside a program
 
 
 class Glibc(Client):
-    title, packages = "glibc", ("libc6", "curl")
+    title, package = "glibc", "libc6"
     rr_types = ("A",)
 
     def look(self, rr_type: str, service: str) -> list[str]:
         name = self.name(rr_type, service)
         found = addresses_by_getent(self.scene, name)
-        page = self.scene.run("curl", "--silent", f"http://{name}:{PORT}/")
-        assert page in found if found else not page, "curl calls one of them"
+        called = self.scene.run("curl", "--silent", f"http://{name}:{PORT}/")
+        assert called in found if found else not called, "curl calls one of them"
         return found
 
 
@@ -219,13 +218,14 @@ class Program(Client):
 
     def compiled(self, *command) -> list[str]:
         program = str(self.scene.folder / "client")
-        done = subprocess.run([*command, "-o", program], capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, "-o", program], capture_output=True, text=True, check=False,
+                              env=ENVIRONMENT)
         assert done.returncode == 0, done.stderr
         return [program]
 
 
 class Musl(Program):
-    title, packages = "musl", ("musl-tools",)
+    title, package = "musl", "musl-tools"
     rr_types = ("A",)
     sees = range(1, SIZES["many"])
 
@@ -234,29 +234,28 @@ class Musl(Program):
 
 
 class CAres(Program):
-    title, packages = "c-ares", ("libc-ares-dev",)
+    title, package = "c-ares", "libc-ares-dev"
 
     def prepare(self) -> list[str]:
-        # -lcares comes after what needs it.
         return self.compiled("gcc", PROGRAMS / "cares.c", "-lcares")
 
 
 class Node(Program):
-    title, packages = "Node.js", ("nodejs",)
+    title, package = "Node.js", "nodejs"
 
     def prepare(self) -> list[str]:
         return ["/usr/bin/node", PROGRAMS / "lookup.js"]
 
 
 class Python(Program):
-    title, packages = "Python", ("python3", "python3-dnspython")
+    title, package = "Python", "python3"
 
     def prepare(self) -> list[str]:
         return ["/usr/bin/python3", PROGRAMS / "lookup.py"]
 
 
 class Java(Program):
-    title, packages = "OpenJDK", ("openjdk-17-jdk-headless",)
+    title, package = "OpenJDK", "openjdk-17-jdk-headless"
     clock = "its own 30 s, absent names 10 s; JNDI: none"
     seconds_max, negative_seconds_max, restart_seconds_max = 30.0, 10.0, 10.0
 
@@ -265,7 +264,7 @@ class Java(Program):
 
 
 class Go(Program):
-    title, packages = "Go", ("golang-go",)
+    title, package = "Go", "golang-go"
 
     def prepare(self) -> list[str]:
         program = self.scene.folder / "client"
@@ -279,8 +278,25 @@ class Go(Program):
 # Caches before dnsd
 
 
+class Nscd(Client):
+    title, package = "nscd", "nscd"
+    rr_types = ("A",)
+    clock = f"TTL, {TTL} s; absent names 20 s; lapsed ones are dropped every 15 s"
+    seconds_max, negative_seconds_max, restart_seconds_max = TTL + 15.0, 35.0, 35.0
+
+    def start(self) -> None:
+        for folder in ("/run/nscd", "/var/cache/nscd"):
+            pathlib.Path(folder).mkdir()
+        self.launch(UNPACKED / "nscd/usr/sbin/nscd", "--foreground", "--config-file",
+                    UNPACKED / "nscd/etc/nscd.conf")
+        until(pathlib.Path("/run/nscd/socket").exists, "glibc finds it")
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        return addresses_by_getent(self.scene, self.name(rr_type, service))
+
+
 class Cache(Client):
-    """Asked on 127.0.0.53, for addresses by glibc and for SRV by dig."""
+    """A server on 127.0.0.53, asked for addresses by glibc and for SRV by dig."""
 
     clock = f"TTL, {TTL} s"
     seconds_max, negative_seconds_max, restart_seconds_max = TTL, NEGATIVE_TTL, 5.0
@@ -298,23 +314,23 @@ class Cache(Client):
 
 
 class Dnsmasq(Cache):
-    title, packages = "dnsmasq", ("dnsmasq-base",)
+    title, package = "dnsmasq", "dnsmasq-base"
 
     def start(self) -> None:
         super().start()
         file = self.scene.folder / "dnsmasq.conf"
         file.write_text(documented("/etc/dnsmasq.d/dnsd.conf"))
-        self.launch("dnsmasq", "--keep-in-foreground", f"--conf-file={file}")
+        self.launch("dnsmasq", "--no-daemon", f"--conf-file={file}")
 
 
 class Unbound(Cache):
-    title, packages = "unbound", ("unbound",)
+    title, package = "unbound", "unbound"
     files = ("/etc/unbound/unbound.conf",)
     command = ("unbound", "-d")
 
 
 class Bind(Cache):
-    title, packages = "BIND", ("bind9",)
+    title, package = "BIND", "bind9"
     files = ("/etc/bind/named.conf",)
     command = ("named", "-g", "-c", "/etc/bind/named.conf")
 
@@ -324,7 +340,7 @@ class Bind(Cache):
 
 
 class KnotResolver(Cache):
-    title, packages = "Knot Resolver", ("knot-resolver",)
+    title, package = "Knot Resolver", "knot-resolver"
     clock = "`cache.min_ttl`, 5 s by default"
     seconds_max, negative_seconds_max, restart_seconds_max = 5.0, 5.0, 5.0
     files = ("/etc/knot-resolver/kresd.conf",)
@@ -335,7 +351,7 @@ class KnotResolver(Cache):
 
 
 class SystemdResolved(Cache):
-    title, packages = "systemd-resolved", ("systemd-resolved", "libsystemd-shared")
+    title, package = "systemd-resolved", "systemd-resolved"
 
     def start(self) -> None:
         # It becomes this user, which its package makes. Here that is root.
@@ -349,26 +365,11 @@ class SystemdResolved(Cache):
         self.launch(UNPACKED / "systemd-resolved/lib/systemd/systemd-resolved")
 
 
-class Nscd(Cache):
-    title, packages = "nscd", ("nscd",)
-    clock = f"TTL, {TTL} s; absent names 20 s; lapsed ones are dropped every 15 s"
-    seconds_max, negative_seconds_max, restart_seconds_max = TTL + 15.0, 35.0, 35.0
-    rr_types = ("A",)
-
-    def start(self) -> None:
-        # glibc asks it through its socket, and it asks dnsd.
-        for folder in ("/run/nscd", "/var/cache/nscd"):
-            pathlib.Path(folder).mkdir()
-        self.launch(UNPACKED / "nscd/usr/sbin/nscd", "--foreground", "--config-file",
-                    UNPACKED / "nscd/etc/nscd.conf")
-        until(pathlib.Path("/run/nscd/socket").exists, "nscd listens")
-
-
 # Proxies and a scraper, which find servers by DNS
 
 
 class HaProxy(Client):
-    title, packages = "HAProxy", ("haproxy",)
+    title, package = "HAProxy", "haproxy"
     clock = "`timeout resolve`, 1 s by default"
     seconds_max, negative_seconds_max, restart_seconds_max = 1.0, 1.0, 1.0
     watches = True
@@ -409,7 +410,7 @@ class HaProxyOverUdp(HaProxy):
 
 
 class Nginx(Client):
-    title, packages = "nginx", ("nginx-light",)
+    title, package = "nginx", "nginx-light"
     rr_types = ("A",)
     clock = f"TTL, {TTL} s"
     seconds_max, negative_seconds_max, restart_seconds_max = TTL, NEGATIVE_TTL, 5.0
@@ -424,7 +425,7 @@ class Nginx(Client):
 
 
 class Caddy(Client):
-    title, packages = "Caddy", ("caddy",)
+    title, package = "Caddy", "caddy"
     clock = "`refresh`, here 1 s, by default 60 s"
     seconds_max, negative_seconds_max, restart_seconds_max = 1.0, 1.0, 1.0
     files = ("/etc/caddy/Caddyfile",)
@@ -440,7 +441,7 @@ class Caddy(Client):
 
 
 class Prometheus(Client):
-    title, packages = "Prometheus", ("prometheus",)
+    title, package = "Prometheus", "prometheus"
     clock = "`refresh_interval`, here 1 s, by default 30 s; and 5 s between updates"
     seconds_max, negative_seconds_max, restart_seconds_max = 6.0, 6.0, 6.0
     watches = True

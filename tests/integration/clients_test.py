@@ -120,7 +120,7 @@ def seconds_after_a_restart(scene: Scene, client: Client) -> float:
 def write_row(client: Client, cells: list[str]) -> None:
     """Into the table, which keeps its other rows and the order of CLIENTS."""
     rows = rows_of(TABLE) if TABLE.exists() else {}
-    rows[client.title] = [f"{client.title} ({client.packages[0]} {client.version()})", *cells]
+    rows[client.title] = [f"{client.title} ({client.package} {client.version()})", *cells]
     lines = [HEADS, ["---"] * len(HEADS), *(rows[title] for title in CLIENTS if title in rows)]
     table = BEGIN + "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n" + END
     if TABLE.exists() and BEGIN in (text := TABLE.read_text()):
