@@ -33,10 +33,9 @@ class Watch::Subscriber final : public Source {
     void begin_snapshot(std::shared_ptr<const registry::State> state, bool reset) {
         unread_.clear();
         unread_octets_ = 0;
-        snapshot_ = std::move(state);
+        snapshot_.emplace(std::move(state), filter_);
         reset_ = reset;
         started_ = false;
-        last_namespace_ = last_service_ = "";
     }
 
     void push(std::string text) {
@@ -87,14 +86,14 @@ class Watch::Subscriber final : public Source {
             first_ = true;
             if (reset_)
                 piece = fmt::format("event: reset\nid: {0}\ndata: {{\"revision\": {0}}}\n\n",
-                                    snapshot_->revision);
+                                    snapshot_->state().revision);
             piece += fmt::format(
                 "event: snapshot\nid: {0}\ndata: {{\"revision\": {0}, "
                 "\"services\": [\n",
-                snapshot_->revision);
+                snapshot_->state().revision);
         }
         while (piece.size() < piece_octets) {
-            const auto service = next_service();
+            const auto service = snapshot_->next();
             if (!service) {
                 piece += "data: ]}\n\n";
                 snapshot_.reset();
@@ -116,44 +115,14 @@ class Watch::Subscriber final : public Source {
         return piece;
     }
 
-    // The next that the filter lets through; null at the end.
-    std::shared_ptr<const registry::Service> next_service() {
-        std::shared_ptr<const registry::Service> found;
-        const auto look_in = [&](const registry::Namespace& within) {
-            if (!filter_.namespace_name.empty() && within.spec.name != filter_.namespace_name)
-                return;
-            within.services.for_each_after(
-                within.spec.name == last_namespace_ ? last_service_ : "",
-                [&](const std::string& name, const auto& service) {
-                    if (!filter_.service.empty() && name != filter_.service) return true;
-                    found = service;
-                    return false;
-                });
-        };
-        if (const auto* within = snapshot_->find_namespace(last_namespace_)) look_in(*within);
-        if (!found) {
-            snapshot_->namespaces.for_each_after(last_namespace_,
-                                                 [&](const std::string&, const auto& within) {
-                                                     look_in(*within);
-                                                     return found == nullptr;
-                                                 });
-        }
-        if (found) {
-            last_namespace_ = found->spec.namespace_name;
-            last_service_ = found->spec.name;
-        }
-        return found;
-    }
-
     Watch& watch_;
     std::shared_ptr<Exchange> exchange_;
     Filter filter_;
     std::deque<std::string> unread_;
     std::size_t unread_octets_ = 0;
     bool overflown_ = false, ended_ = false;
-    std::shared_ptr<const registry::State> snapshot_;  // null: it is sent
+    std::optional<ServiceWalk> snapshot_;  // nothing: it is sent
     bool reset_ = false, started_ = false, first_ = true;
-    std::string last_namespace_, last_service_;  // of the snapshot, as far as it is sent
 };
 
 Watch::Watch(io::Loop& loop, registry::Registry& registry, store::EventReader& events)

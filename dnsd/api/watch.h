@@ -8,6 +8,7 @@
 
 #include "base/io/loop.h"
 #include "dnsd/api/routes.h"
+#include "dnsd/api/service_walk.h"
 #include "zone/registry/registry.h"
 #include "zone/store/store.h"
 
@@ -19,9 +20,7 @@ class Watch {
     Watch(io::Loop& loop, registry::Registry& registry, store::EventReader& events);
     ~Watch();
 
-    struct Filter {
-        std::string namespace_name, service;  // empty: any
-    };
+    using Filter = ServiceFilter;
     // `last_seen`: the client's Last-Event-ID.
     void add(const Call& call, Filter filter, std::optional<model::Revision> last_seen);
     void news(const registry::Published& published);
