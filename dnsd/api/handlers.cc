@@ -147,17 +147,24 @@ void Handlers::warn_of_zero_ttl(bool is_zero) {
 
 // Names in DNS have no case; "@" is the root zone, which no path can name. What is no DNS name may
 // be an HTTP namespace's, and stays as it is.
-std::string Handlers::namespace_name(const Call& call) const {
-    const std::string& name = call.names[0];
-    if (name == "@") return ".";
-    if (const auto state = registry_.state().load(); state->find_namespace(name)) return name;
-    return lower_cased(name);
+std::string Handlers::namespace_name(const std::string& asked) const {
+    if (asked == "@") return ".";
+    if (const auto state = registry_.state().load(); state->find_namespace(asked)) return asked;
+    return lower_cased(asked);
 }
 
-std::string Handlers::service_name(const Call& call) const {
+std::string Handlers::service_name(const std::string& within, const std::string& asked) const {
     const auto state = registry_.state().load();
-    const registry::Namespace* within = state->find_namespace(namespace_name(call));
-    return within && within->spec.dns ? lower_cased(call.names[1]) : call.names[1];
+    const registry::Namespace* found = state->find_namespace(within);
+    return found && found->spec.dns ? lower_cased(asked) : asked;
+}
+
+Result<ServiceFilter, Problem> Handlers::service_filter(const Call& call) const {
+    const std::string within = namespace_name(call.query("namespace").value_or(""));
+    const std::string service = service_name(within, call.query("service").value_or(""));
+    if (!service.empty() && within.empty())
+        return std::unexpected(Problem{400, "service needs namespace beside it"});
+    return ServiceFilter{within, service};
 }
 
 }  // namespace dnsd::api

@@ -68,6 +68,7 @@ class Handlers {
     void show_cache(const Call& call);
     void flush_cache(const Call& call);
     void list_upstreams(const Call& call);
+    void list_targets(const Call& call);
     void show_status(const Call& call);
     void show_metrics(const Call& call);
     void show_health(const Call& call);
@@ -80,9 +81,14 @@ class Handlers {
     std::optional<Problem> judge_token(const Route& route, const Call& call) const;
     void submit(const Call& call, registry::Change change, Render render);
     void warn_of_zero_ttl(bool is_zero);
-    // The names of the path as the registry spells them.
-    std::string namespace_name(const Call& call) const;
-    std::string service_name(const Call& call) const;
+    // Names as the registry spells them: of the path, and of ?namespace=&service=.
+    std::string namespace_name(const std::string& asked) const;
+    std::string namespace_name(const Call& call) const { return namespace_name(call.names[0]); }
+    std::string service_name(const std::string& within, const std::string& asked) const;
+    std::string service_name(const Call& call) const {
+        return service_name(namespace_name(call), call.names[1]);
+    }
+    Result<ServiceFilter, Problem> service_filter(const Call& call) const;
 
     Surroundings& surroundings_;
     registry::Registry& registry_;

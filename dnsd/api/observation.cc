@@ -7,6 +7,7 @@
 #include "dnsd/api/listing.h"
 #include "dnsd/api/metrics_page.h"
 #include "dnsd/api/openapi.h"
+#include "dnsd/api/prometheus.h"
 
 namespace dnsd::api {
 
@@ -31,15 +32,14 @@ Result<std::optional<model::Revision>, Problem> revision(const Call& call, std::
 }  // namespace
 
 void Handlers::watch(const Call& call) {
-    Watch::Filter filter{call.query("namespace").value_or(""), call.query("service").value_or("")};
-    if (!filter.service.empty() && filter.namespace_name.empty())
-        return call.refuse({400, "service needs namespace beside it"});
+    auto filter = service_filter(call);
+    if (!filter) return call.refuse(filter.error());
     std::optional<model::Revision> last_seen;
     if (const std::string* header = call.request().header("Last-Event-ID")) {
         last_seen = parse_unsigned(trimmed(*header));
         if (!last_seen) return call.refuse({400, "Last-Event-ID must be a revision"});
     }
-    watch_.add(call, std::move(filter), last_seen);
+    watch_.add(call, std::move(*filter), last_seen);
 }
 
 void Handlers::list_events(const Call& call) {
@@ -64,6 +64,16 @@ void Handlers::list_events(const Call& call) {
         if (!page.add(fmt::format("{}", event.revision), print(event))) break;
     }
     call.reply({200, page.print("")});
+}
+
+// Never 404: Prometheus keeps its last list on anything but 200, and would go on scraping a service
+// that was deleted. Never 503 either: nobody is answered before the zones are loaded, and a store
+// that cannot be written says nothing against what is read.
+void Handlers::list_targets(const Call& call) {
+    auto filter = service_filter(call);
+    if (!filter) return call.refuse(filter.error());
+    call.exchange->stream("application/json", std::make_shared<TargetList>(ServiceWalk(
+                                                  registry_.state().load(), std::move(*filter))));
 }
 
 void Handlers::show_status(const Call& call) {

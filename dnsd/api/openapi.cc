@@ -110,6 +110,12 @@ constexpr std::string_view schemas = R"json({
 "EventList": {"type": "object", "properties": {
     "events": {"type": "array", "items": {"$ref": "#/components/schemas/Event"}},
     "truncated": {"type": "boolean"}, "next_page_token": {"type": "string"}}},
+"TargetGroups": {"type": "array", "items": {"type": "object", "additionalProperties": false,
+    "required": ["targets", "labels"], "properties": {
+        "targets": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"type": "string"}},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}, "required": [
+            "__meta_dnsd_namespace", "__meta_dnsd_service", "__meta_dnsd_instance",
+            "__meta_dnsd_status"]}}}},
 "Status": {"type": "object"},
 "Cache": {"type": "object", "properties": {"entries": {"type": "integer"},
     "octets": {"type": "integer"}, "hits": {"type": "integer"}, "stale_hits": {"type": "integer"},
