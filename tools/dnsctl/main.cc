@@ -15,6 +15,7 @@
 #include "tools/dnsctl/apply.h"
 #include "tools/dnsctl/completion.h"
 #include "tools/dnsctl/lookup.h"
+#include "tools/dnsctl/resolv_conf.h"
 #include "tools/dnsctl/table.h"
 
 namespace dnsd::ctl {
@@ -39,6 +40,9 @@ struct Given {
     bool tcp = false, subtree = false, all = false;
     int limit = 20;
     ApplyOptions apply;
+    std::string resolver = "resolv.conf";
+    std::vector<std::string> name_servers;
+    ResolverSettings resolving;  // without name servers
 };
 
 int complain(const std::string& message) {
@@ -246,6 +250,54 @@ int look_up(const Given& given, const Api& api) {
     const auto answer = lookup(*server, given.name, *type, given.tcp);
     if (!answer) return complain(answer.error().message);
     std::fputs(answer->c_str(), stdout);
+    return 0;
+}
+
+// Those that --dns names, or those where the server says that it answers.
+Result<std::vector<SocketAddress>, Refusal> name_servers(const Given& given, const Api& api) {
+    std::vector<std::string> texts = given.name_servers;
+    if (texts.empty()) {
+        const auto status = api.get("/v1/status");
+        if (!status) return std::unexpected(status.error());
+        texts = status->body.value("dns", texts);
+    }
+    std::vector<SocketAddress> addresses;
+    for (const std::string& text : texts) {
+        const auto address = parse_name_server(text);
+        if (!address)
+            return std::unexpected(
+                Refusal{0, fmt::format("'{}' is no address, as 192.0.2.1:53 is", text)});
+        addresses.push_back(*address);
+    }
+    return addresses;
+}
+
+Result<std::vector<std::string>, Refusal> namespaces_with_dns(const Api& api) {
+    const auto namespaces = list_all(api, "/v1/namespaces", "namespaces");
+    if (!namespaces) return std::unexpected(namespaces.error());
+    std::vector<std::string> zones;
+    for (const Json& one : *namespaces) {
+        if (one.value("dns", false)) zones.push_back(one.value("name", ""));
+    }
+    return zones;
+}
+
+int resolv_conf(const Given& given, const Api& api) {
+    const ResolverFormat& format = *find_resolver_format(given.resolver);
+    ResolverSettings settings = given.resolving;
+    auto addresses = name_servers(given, api);
+    if (!addresses) return complain(addresses.error());
+    settings.dns = std::move(*addresses);
+    if (format.takes_zones && settings.zones.empty()) {
+        auto zones = namespaces_with_dns(api);
+        if (!zones) return complain(zones.error());
+        settings.zones = std::move(*zones);
+    }
+    const auto text = print_resolver_configuration(format, settings);
+    if (!text) return complain(text.error().message);
+    if (const std::string warning = warning_about(format, settings); !warning.empty())
+        std::fprintf(stderr, "dnsctl: warning: %s\n", warning.c_str());
+    std::fputs(text->c_str(), stdout);
     return 0;
 }
 
@@ -473,6 +525,20 @@ struct Commands {
         flushed->add_flag("--all", given.all, "Everything");
         add(&app, "upstreams", "Lists the servers that it asks for names outside its zones",
             list_upstreams);
+        auto* told =
+            add(&app, "resolv-conf",
+                "Prints the configuration with which a resolver asks this server", resolv_conf);
+        told->add_option("--for", given.resolver, "Which resolver")
+            ->check(CLI::IsMember(resolver_format_words()))
+            ->capture_default_str();
+        told->add_option("--dns", given.name_servers,
+                         "ADDRESS[:PORT] of dnsd; what the server listens on if it is not given");
+        told->add_option("--search", given.resolving.search, "Domains to search");
+        told->add_option("--zone", given.resolving.zones,
+                         "Domains whose names go to dnsd; its namespaces if it is not given");
+        told->add_flag("--everything", given.resolving.everything, "All names go to dnsd");
+        told->add_option("--ndots", given.resolving.ndots,
+                         "Names with fewer dots are searched first");
         add(&app, "status", "Shows what the server is and holds",
             [](const Given& g, const Api& a) { return show_reply(g, a.get("/v1/status")); });
         auto* happened = add(&app, "events", "Lists what happened, newest first", events);
