@@ -14,7 +14,6 @@ namespace {
 constexpr std::uint16_t dns_port = 53;
 // glibc and musl read no more from a resolv.conf (MAXNS), whoever wrote it.
 constexpr std::size_t resolv_conf_servers_max = 3;
-constexpr std::size_t any = SIZE_MAX;
 constexpr unsigned ndots_max = 15;  // RES_MAXNDOTS of glibc
 
 // "192.0.2.1", and what `joint` puts before a port that is not 53: "192.0.2.1@5300".
@@ -137,13 +136,29 @@ std::string print_docker(const ResolverSettings& settings) {
 }
 
 constexpr std::array<ResolverFormat, 6> formats = {{
-    {"resolv.conf", false, false, true, true, false, resolv_conf_servers_max, print_resolv_conf},
-    {"systemd-resolved", true, true, true, false, false, any, print_systemd_resolved},
-    {"unbound", true, true, false, false, false, any, print_unbound},
-    {"dnsmasq", true, true, false, false, false, any, print_dnsmasq},
-    {"networkmanager", false, false, true, true, false, resolv_conf_servers_max,
-     print_networkmanager},
-    {"docker", false, false, true, true, true, resolv_conf_servers_max, print_docker},
+    {.word = "resolv.conf",
+     .takes_search = true,
+     .takes_ndots = true,
+     .name_servers_max = resolv_conf_servers_max,
+     .print = print_resolv_conf},
+    {.word = "systemd-resolved",
+     .takes_ports = true,
+     .takes_zones = true,
+     .takes_search = true,
+     .print = print_systemd_resolved},
+    {.word = "unbound", .takes_ports = true, .takes_zones = true, .print = print_unbound},
+    {.word = "dnsmasq", .takes_ports = true, .takes_zones = true, .print = print_dnsmasq},
+    {.word = "networkmanager",
+     .takes_search = true,
+     .takes_ndots = true,
+     .name_servers_max = resolv_conf_servers_max,
+     .print = print_networkmanager},
+    {.word = "docker",
+     .takes_search = true,
+     .takes_ndots = true,
+     .warns_of_loopback = true,
+     .name_servers_max = resolv_conf_servers_max,
+     .print = print_docker},
 }};
 
 // ---- what is asked for

@@ -2,6 +2,7 @@
 // asked and nothing is written here.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,13 +23,13 @@ struct ResolverSettings {
 
 // How one program is told. A row of a table.
 struct ResolverFormat {
-    std::string_view word;  // of --for
-    bool takes_ports;       // otherwise it asks port 53
-    bool takes_zones;       // otherwise it sends all names to the same servers
-    bool takes_search;      // otherwise that is left to the client's resolv.conf
-    bool takes_ndots;
-    bool warns_of_loopback;  // its clients have a loopback of their own
-    std::size_t name_servers_max;
+    std::string_view word;           // of --for
+    bool takes_ports = false;        // otherwise it asks port 53
+    bool takes_zones = false;        // otherwise it sends all names to the same servers
+    bool takes_search = false;       // otherwise that is left to the clients' resolv.conf
+    bool takes_ndots = false;        // the same
+    bool warns_of_loopback = false;  // its clients have a loopback of their own
+    std::size_t name_servers_max = SIZE_MAX;
     std::string (*print)(const ResolverSettings& settings);
 };
 
