@@ -251,10 +251,8 @@ def test_systemd_resolveds_drop_in_is_one_section():
         "Resolve": {"DNS": ADDRESS, "Domains": "~demo.internal"}}
 
 
-needs_resolved = pytest.mark.skipif(not RESOLVED.exists(), reason=f"there is no {RESOLVED}")
 
 
-@needs_resolved
 @in_namespaces
 def test_systemd_resolved(house, tmp_path, request):
     house()
@@ -262,7 +260,6 @@ def test_systemd_resolved(house, tmp_path, request):
         check_resolver("127.0.0.53", 53)
 
 
-@needs_resolved
 @in_namespaces
 def test_systemd_resolved_asks_a_loopback_port_and_searches(house, tmp_path, request):
     house(**{"dns.listen": ["127.0.0.1:5300"]})
