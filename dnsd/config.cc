@@ -145,12 +145,13 @@ const auto table = std::to_array<Option>({
              "that hold a name, the longest counts."},
     {.name = "forward.timeout",
      .type = Type::Seconds,
-     .initial = "1",
+     .initial = "2",
      .least = 0.01,
      .most = 60,
      .choices = {},
-     .help = "A try that takes longer has failed. Sooner, after four times what the upstream "
-             "usually takes, another one is asked as well."},
+     .help =
+         "A try that takes longer has failed. Sooner, after four times what the upstream "
+         "usually takes and at least 0.2, another one is asked as well; then after twice that."},
     {.name = "forward.tries",
      .type = Type::Integer,
      .initial = "4",

@@ -250,7 +250,8 @@ void RealForwarder::try_next(const FetchPointer& fetch) {
     ++fetch->tries;
     ++fetch->open;
     fetch->tried.push_back(upstream);
-    fetch->impatience->start(upstream->patience());
+    // Doubled with each try: a name that takes long everywhere is not worth a flood.
+    fetch->impatience->start(upstream->patience() * (1 << std::min(fetch->tries - 1, 10U)));
     counters_.asked.add();
     const std::string address = upstream->state().address.print();
     upstream->ask(fetch->question, [this, fetch, address](std::optional<Response> response,

@@ -19,7 +19,7 @@ constexpr double smoothing = 0.125;      // as TCP smooths round trips (RFC 6298
 constexpr double passed_over = 0.98;     // as BIND ages those that it does not ask
 constexpr double cost_of_failure = 200;  // milliseconds added
 constexpr double cost_max = 10'000;
-constexpr Milliseconds patience_min{50};
+constexpr Milliseconds patience_min{200};  // an upstream may have to ask around the world itself
 
 bool is_letter(std::uint8_t octet) {
     return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z');

@@ -17,7 +17,7 @@
 namespace dnsd::forward {
 
 struct UpstreamOptions {
-    Milliseconds timeout{1'000};    // of one try
+    Milliseconds timeout{2'000};    // of one try
     Milliseconds recheck{1'000};    // between two looks at one that is down
     unsigned failures_to_down = 3;  // in a row: silence or a refused connection
     bool randomise_case = true;     // 0x20 (draft-vixie-dnsext-dns0x20)

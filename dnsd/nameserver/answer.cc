@@ -103,6 +103,7 @@ class Answering {
             if (zone != nullptr && zone->soa() == nullptr) zone = nullptr;
             std::optional<Name> next;
             if (zone == nullptr) {
+                if (const auto rcode = give_special(qname)) return *rcode;
                 // Out of our zones: at the start that is refused, in a chain the client goes on
                 // (RFC 1034 §4.3.2).
                 if (!may_recurse_) return aliases == 0 ? refuse() : Rcode::NoError;
@@ -172,6 +173,24 @@ class Answering {
         }
         const Zone* parent = context_.zones.find(qname.parent());
         return parent != nullptr ? parent : zone;
+    }
+
+    // Names that mean the same everywhere and are asked from nobody: localhost (RFC 6761 §6.3),
+    // invalid (§6.4) and onion (RFC 7686 §2).
+    std::optional<Rcode> give_special(const Name& qname) noexcept {
+        static const Name localhost = *Name::parse("localhost"), invalid = *Name::parse("invalid"),
+                          onion = *Name::parse("onion");
+        static constexpr std::array<std::uint8_t, 4> v4 = {127, 0, 0, 1};
+        static constexpr std::array<std::uint8_t, 16> v6 = {0, 0, 0, 0, 0, 0, 0, 0,
+                                                            0, 0, 0, 0, 0, 0, 0, 1};
+        constexpr std::uint32_t ttl = 86'400;
+        if (!may_recurse_) return std::nullopt;
+        if (qname.is_at_or_below(invalid) || qname.is_at_or_below(onion)) return Rcode::NxDomain;
+        if (!qname.is_at_or_below(localhost)) return std::nullopt;
+        if (query_.question->type == RrType::A) put(Section::Answer, qname, RrType::A, ttl, v4);
+        if (query_.question->type == RrType::AAAA)
+            put(Section::Answer, qname, RrType::AAAA, ttl, v6);
+        return Rcode::NoError;
     }
 
     // RFC 8914 §4.19, §4.21.

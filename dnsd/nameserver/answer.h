@@ -21,9 +21,9 @@ namespace dnsd::nameserver {
 enum class Transport : std::uint8_t { Udp, Tcp };
 
 struct AnswerOptions {
-    std::string nsid;       // RFC 5001; empty: none
-    std::string version;    // CHAOS TXT version.server; empty: refused
-    std::string server_id;  // CHAOS TXT id.server; empty: refused
+    std::string nsid = {};       // RFC 5001; empty: none
+    std::string version = {};    // CHAOS TXT version.server; empty: refused
+    std::string server_id = {};  // CHAOS TXT id.server; empty: refused
     std::uint16_t udp_payload_octets_max = 1232;
     std::vector<Network> recursion_allow = {};  // for whom names outside our zones are resolved
     std::vector<SearchList> search_lists = {};  // of a client in several, the first counts

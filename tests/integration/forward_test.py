@@ -379,14 +379,12 @@ def address_of(dnsd) -> str:
     return "{}:{}".format(*dnsd.dns[0])
 
 
-def test_a_server_is_no_upstream_of_itself(make_dnsd):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    dnsd = make_dnsd(settings={"dns.listen": [f"0.0.0.0:{port}"], "advertise": ["127.0.0.1"],
-                               "forward.upstreams": [f"127.0.0.1:{port}"]}).start()
-    assert "it is this server" in dnsd.stderr
-    reply = dns.query.udp(dns.message.make_query(NAME, "A"), "127.0.0.1", PATIENCE, port)
+@in_namespaces
+def test_a_server_on_all_addresses_is_no_upstream_of_itself(make_dnsd, request):
+    dnsd = make_dnsd(settings={"dns.listen": ["0.0.0.0:53"], "advertise": ["127.0.0.1"],
+                               "forward.upstreams": ["127.0.0.2", "127.0.0.3"]}).start()
+    assert dnsd.stderr.count("it is this server") == 2
+    reply = dns.query.udp(dns.message.make_query(NAME, "A"), "127.0.0.1", PATIENCE)
     assert reply.rcode() == dns.rcode.REFUSED
 
 
@@ -436,7 +434,7 @@ def test_a_flood_of_names_from_one_client_is_bounded_and_others_are_served(forwa
         "forward.in_flight_per_client_max": 200})
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
         flood.bind(("127.0.0.9", 0))
-        for number in range(3000):
+        for number in range(10_000):
             flood.sendto(dns.message.make_query(f"n{number}.flood.example", "A").to_wire(), dnsd.dns[0])
         until(lambda: metric(dnsd, 'dnsd_forward_refused_total{limit="per_client"}') > 0, "the limit is hit")
         assert texts(ask(dnsd, NAME), "A") == ["192.0.2.1"]

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/names.h"
 #include "zone/wire/message.h"
 #include "zone/wire/rdata.h"
 #include "zone/wire/response.h"
@@ -19,8 +20,6 @@ struct Line {
     wire::RrType type;
     std::string_view data;
 };
-
-inline wire::Name name(std::string_view text) { return *wire::Name::parse(text); }
 
 inline wire::RecursiveQuestion asked(std::string_view qname, wire::RrType type = wire::RrType::A) {
     return {{name(qname), type, wire::RrClass::IN}};

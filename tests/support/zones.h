@@ -4,16 +4,10 @@
 #include <memory>
 #include <string_view>
 
-#include "base/assert.h"
+#include "tests/support/names.h"
 #include "zone/tree/zone.h"
 
 namespace dnsd::test {
-
-inline wire::Name name(std::string_view text) {
-    const auto parsed = wire::Name::parse(text);
-    DNSD_ASSERT(parsed.has_value());
-    return *parsed;
-}
 
 // An RRset of one record. What it says does not matter to the lookup.
 inline std::shared_ptr<const tree::RRset> rrset(wire::RrType type,

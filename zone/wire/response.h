@@ -102,7 +102,7 @@ class Response {
 
 // A response and where it stands in its life.
 struct AgedResponse {
-    std::shared_ptr<const Response> response;
+    std::shared_ptr<const Response> response = {};
     std::uint32_t age = 0;          // seconds since it came
     std::uint32_t ttl_lowered = 0;  // what is to be taken off its TTLs
     bool is_stale = false;
