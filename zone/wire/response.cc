@@ -130,11 +130,10 @@ std::optional<Response> Response::decode(std::span<const std::uint8_t> octets,
         for (const Record& record : message->records) {
             if (wanted(record)) ttl = std::min(ttl, believed(record.ttl));
         }
-        bool is_good = true;
         std::uint32_t taken = 0;
         for (const Record& record : message->records) {
             if (!wanted(record)) continue;
-            is_good = is_good && packer.add(record, ttl);
+            if (!packer.add(record, ttl)) return std::pair(false, taken);
             ++taken;
             if (record.type == RrType::SRV) packer.learn(6);
             if (record.type == RrType::MX) packer.learn(2);
@@ -142,7 +141,7 @@ std::optional<Response> Response::decode(std::span<const std::uint8_t> octets,
         if (taken > 0 && section == Section::Answer)
             response.lifetime_ = std::min(response.lifetime_, ttl);
         count += taken;
-        return std::pair(is_good, taken);
+        return std::pair(true, taken);
     };
     const auto of_type = [](RrType type) {
         return [type](const Record& record) { return record.type == type; };
