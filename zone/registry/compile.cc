@@ -87,7 +87,8 @@ tree::Rdata srv_rdata(const Instance& instance, const model::ServiceSpec& servic
 }  // namespace
 
 ServiceRecords compile_service(const model::NamespaceSpec& within, const Service& service,
-                               const wire::Name& apex, WallTime now, const Marks& marks) {
+                               const wire::Name& apex, WallTime now, const Marks& marks,
+                               std::uint32_t ttl_max) {
     const model::ServiceSpec& spec = service.spec;
     const auto instances = answerable(service, now).instances;
     const auto drawn = spec.routing_policy == model::RoutingPolicy::Failover
@@ -110,7 +111,7 @@ ServiceRecords compile_service(const model::NamespaceSpec& within, const Service
                 srv.push_back(srv_rdata(*instance, spec, apex));
         }
     }
-    const TtlsInForce ttls = ttls_in_force(within, spec);
+    const TtlsInForce ttls = ttls_in_force(within, spec, ttl_max);
     const Draw draw = draw_of(spec.routing_policy);
     return {
         rrset(RrType::A, ttls.a, std::move(a), draw, spec.max_answers, marks.a),
@@ -120,8 +121,8 @@ ServiceRecords compile_service(const model::NamespaceSpec& within, const Service
 
 InstanceRecords compile_instance(const model::NamespaceSpec& within,
                                  const model::ServiceSpec& service, const Instance& instance,
-                                 const MarkPointer& own) {
-    const TtlsInForce ttls = ttls_in_force(within, service);
+                                 const MarkPointer& own, std::uint32_t ttl_max) {
+    const TtlsInForce ttls = ttls_in_force(within, service, ttl_max);
     InstanceRecords out;
     if (instance.spec.ipv4)
         out.a = rrset(RrType::A, ttls.a, {RdataBuilder().octets(instance.spec.ipv4->octets).done()},
@@ -134,10 +135,11 @@ InstanceRecords compile_instance(const model::NamespaceSpec& within,
 }
 
 RRsetPointer compile_soa(const model::NamespaceSpec& within, const wire::Name& apex,
-                         const wire::Name& primary, std::uint32_t serial) {
+                         const wire::Name& primary, std::uint32_t serial, std::uint32_t ttl_max) {
+    const std::uint32_t ttl = std::min(within.negative_ttl, ttl_max);
     // Where the name has no room for it, RFC 1035 §3.3.13 wants some mailbox: the zone itself.
     const wire::Name hostmaster = apex.below("hostmaster").value_or(apex);
-    return rrset(RrType::SOA, within.negative_ttl,
+    return rrset(RrType::SOA, ttl,
                  {RdataBuilder()
                       .octets(primary.octets())
                       .octets(hostmaster.octets())
@@ -145,16 +147,19 @@ RRsetPointer compile_soa(const model::NamespaceSpec& within, const wire::Name& a
                       .u32(soa_refresh_seconds)
                       .u32(soa_retry_seconds)
                       .u32(soa_expire_seconds)
-                      .u32(within.negative_ttl)
+                      .u32(ttl)
                       .done()});
 }
 
-RRsetPointer compile_ns(const model::NamespaceSpec& within, const wire::Name& primary) {
-    return rrset(RrType::NS, within.ttl, {RdataBuilder().octets(primary.octets()).done()});
+RRsetPointer compile_ns(const model::NamespaceSpec& within, const wire::Name& primary,
+                        std::uint32_t ttl_max) {
+    return rrset(RrType::NS, std::min(within.ttl, ttl_max),
+                 {RdataBuilder().octets(primary.octets()).done()});
 }
 
 InstanceRecords compile_addresses(const model::NamespaceSpec& within,
-                                  const std::vector<IpAddress>& addresses) {
+                                  const std::vector<IpAddress>& addresses, std::uint32_t ttl_max) {
+    const std::uint32_t ttl = std::min(within.ttl, ttl_max);
     std::vector<tree::Rdata> a, aaaa;
     for (const IpAddress& address : addresses) {
         if (const auto* v4 = std::get_if<Ipv4>(&address))
@@ -162,13 +167,15 @@ InstanceRecords compile_addresses(const model::NamespaceSpec& within,
         else if (const auto* v6 = std::get_if<Ipv6>(&address))
             aaaa.push_back(RdataBuilder().octets(v6->octets).done());
     }
-    return {rrset(RrType::A, within.ttl, std::move(a)),
-            rrset(RrType::AAAA, within.ttl, std::move(aaaa))};
+    return {rrset(RrType::A, ttl, std::move(a)), rrset(RrType::AAAA, ttl, std::move(aaaa))};
 }
 
-TtlsInForce ttls_in_force(const model::NamespaceSpec& within, const model::ServiceSpec& service) {
-    return {service.ttl.a.value_or(within.ttl), service.ttl.aaaa.value_or(within.ttl),
-            service.ttl.srv.value_or(within.ttl)};
+TtlsInForce ttls_in_force(const model::NamespaceSpec& within, const model::ServiceSpec& service,
+                          std::uint32_t ttl_max) {
+    const auto in_force = [&](std::optional<std::uint32_t> own) {
+        return std::min(own.value_or(within.ttl), ttl_max);
+    };
+    return {in_force(service.ttl.a), in_force(service.ttl.aaaa), in_force(service.ttl.srv)};
 }
 
 }  // namespace dnsd::registry

@@ -31,18 +31,23 @@ struct InstanceRecords {
     RRsetPointer a, aaaa;
 };
 
+// `ttl_max`: no TTL is longer, the negative one neither.
 ServiceRecords compile_service(const model::NamespaceSpec& within, const Service& service,
-                               const wire::Name& apex, WallTime now, const Marks& marks);
+                               const wire::Name& apex, WallTime now, const Marks& marks,
+                               std::uint32_t ttl_max = UINT32_MAX);
 // A draining instance keeps its own name for as long as an SRV may name it.
 InstanceRecords compile_instance(const model::NamespaceSpec& within,
                                  const model::ServiceSpec& service, const model::Instance& instance,
-                                 const MarkPointer& own);
+                                 const MarkPointer& own, std::uint32_t ttl_max = UINT32_MAX);
 
 RRsetPointer compile_soa(const model::NamespaceSpec& within, const wire::Name& apex,
-                         const wire::Name& primary, std::uint32_t serial);
-RRsetPointer compile_ns(const model::NamespaceSpec& within, const wire::Name& primary);
+                         const wire::Name& primary, std::uint32_t serial,
+                         std::uint32_t ttl_max = UINT32_MAX);
+RRsetPointer compile_ns(const model::NamespaceSpec& within, const wire::Name& primary,
+                        std::uint32_t ttl_max = UINT32_MAX);
 InstanceRecords compile_addresses(const model::NamespaceSpec& within,
-                                  const std::vector<IpAddress>& addresses);
+                                  const std::vector<IpAddress>& addresses,
+                                  std::uint32_t ttl_max = UINT32_MAX);
 
 // The TTLs that are in force for a service, in seconds.
 struct TtlsInForce {
@@ -50,6 +55,7 @@ struct TtlsInForce {
     std::uint32_t address() const noexcept { return a > aaaa ? a : aaaa; }
     bool operator==(const TtlsInForce&) const = default;
 };
-TtlsInForce ttls_in_force(const model::NamespaceSpec& within, const model::ServiceSpec& service);
+TtlsInForce ttls_in_force(const model::NamespaceSpec& within, const model::ServiceSpec& service,
+                          std::uint32_t ttl_max = UINT32_MAX);
 
 }  // namespace dnsd::registry

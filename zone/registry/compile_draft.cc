@@ -108,7 +108,8 @@ class Compilation {
             told.insert({event.namespace_name, event.service});
         for (const auto& [key, names] : of_services_) {
             const bool of_namespace = ttl_moved(key.namespace_name);
-            if (!names.empty() && !told.contains(key) && !of_namespace) draft_.answers_moved(key);
+            if (!names.empty() && !told.contains(key) && !of_namespace && !draft_.is_following())
+                draft_.answers_moved(key);
         }
     }
 
@@ -118,9 +119,16 @@ class Compilation {
             if (publication_.changes(key.namespace_name)) changed.insert(key.namespace_name);
         }
         for (const auto& [name, touched] : draft_.namespaces()) {
-            if (publication_.changes(name)) changed.insert(name);
+            const bool is_zone = touched.writable && touched.writable->spec.dns;
+            if (publication_.changes(name) || (draft_.is_following() && is_zone))
+                changed.insert(name);
         }
         for (const std::string& name : changed) {
+            if (draft_.is_following()) {  // the serial came with it
+                if (const Namespace* within = draft_.state().find_namespace(name))
+                    publication_.set_serial(*within, within->serial);
+                continue;
+            }
             Namespace& within = draft_.namespace_for_write(name);
             const auto touched = draft_.namespaces().find(name);
             // Made anew in the batch that deleted it: who follows the zone must not see it go back.
@@ -132,6 +140,7 @@ class Compilation {
     }
 
     void events() {
+        if (draft_.is_following()) return;  // they came with their names
         std::map<ServiceKey, std::vector<model::Event*>> by_service;
         for (model::Event& event : draft_.events()) {
             const Namespace* within = draft_.state().find_namespace(event.namespace_name);

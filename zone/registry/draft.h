@@ -56,6 +56,12 @@ class Draft {
     // Time alone moved the service's answers: that is a change too.
     void answers_moved(const ServiceKey& key);
 
+    // Whether it takes over what another registry did: revisions, serials and events come from
+    // there.
+    bool is_following() const noexcept { return is_following_; }
+    // The identity of the store that was followed whole; empty: none was.
+    const std::string& new_identity() const noexcept { return new_identity_; }
+
     // Whether anything was touched; without, there is nothing to commit.
     bool is_touched() const noexcept { return !namespaces_.empty() || !services_.empty(); }
     const State& state() const noexcept { return state_; }
@@ -82,6 +88,12 @@ class Draft {
     Outcome apply_to(const PutInstances& put, const Change& change);
     Outcome apply_to(const DeleteInstance& del, const Change& change);
     Outcome apply_to(const SetHealth& set, const Change& change);
+    Outcome apply_to(const Follow& follow, const Change& change);
+    std::optional<std::string> judge(const Delta& delta) const;
+    void follow(const NamespaceDelta& delta);
+    void follow(const ServiceDelta& delta);
+    void leave_namespace(const std::string& name);
+    void leave_service(const ServiceKey& key);
 
     std::optional<Refusal> judge_name(const Namespace& within, std::string_view relative,
                                       std::string_view pointer, std::string_view service,
@@ -106,6 +118,8 @@ class Draft {
     std::map<std::string, TouchedNamespace> namespaces_;
     std::map<ServiceKey, TouchedService> services_;
     std::vector<model::Event> events_;
+    bool is_following_ = false;
+    std::string new_identity_;
 };
 
 // "healthy", "unhealthy", "unknown" or "draining": what the API shows.

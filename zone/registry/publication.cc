@@ -82,7 +82,8 @@ void Publication::put_infrastructure(ZoneChange& zone, const Namespace& within,
     const auto put = [&](std::string_view relative, const std::vector<IpAddress>& addresses) {
         const auto name = owner_name(relative, zone.apex);
         if (!name || find_owner(within, relative)) return;
-        const InstanceRecords records = compile_addresses(within.spec, addresses);
+        const InstanceRecords records =
+            compile_addresses(within.spec, addresses, infrastructure_.ttl_max);
         apply(zone, *name, RrType::A, records.a, names);
         apply(zone, *name, RrType::AAAA, records.aaaa, names);
     };
@@ -96,8 +97,10 @@ Publication::Names Publication::put_namespace(const Namespace& now_is) {
     if (!now_is.spec.dns) return names;
     ZoneChange& zone = zone_of(now_is.spec);
     const wire::Name primary = primary_of(zone.apex);
-    apply(zone, zone.apex, RrType::NS, compile_ns(now_is.spec, primary), names);
-    apply(zone, zone.apex, RrType::SOA, compile_soa(now_is.spec, zone.apex, primary, now_is.serial),
+    apply(zone, zone.apex, RrType::NS, compile_ns(now_is.spec, primary, infrastructure_.ttl_max),
+          names);
+    apply(zone, zone.apex, RrType::SOA,
+          compile_soa(now_is.spec, zone.apex, primary, now_is.serial, infrastructure_.ttl_max),
           names);
     put_infrastructure(zone, now_is, names);
     return names;
@@ -117,9 +120,10 @@ Publication::Names Publication::put_service(const Namespace& within, const Servi
     ZoneChange& zone = zone_of(within.spec);
 
     // The service's own names.
-    const ServiceRecords records = after != nullptr
-                                       ? compile_service(within.spec, *after, zone.apex, now, marks)
-                                       : ServiceRecords{};
+    const ServiceRecords records =
+        after != nullptr
+            ? compile_service(within.spec, *after, zone.apex, now, marks, infrastructure_.ttl_max)
+            : ServiceRecords{};
     const std::set<std::string> held = held_names(before), holds = held_names(after);
     for (const std::string& relative : holds) zone.edit.hold(owner(relative, zone.apex));
     std::set<std::string> all_names = held;
@@ -151,7 +155,8 @@ Publication::Names Publication::put_service(const Namespace& within, const Servi
         for (const auto& one : after->instances) {
             const auto old = was.extract(one->spec.id);
             if (all || old.empty() || old.mapped() != one.get()) {
-                put(*one, compile_instance(within.spec, after->spec, *one, marks.own));
+                put(*one, compile_instance(within.spec, after->spec, *one, marks.own,
+                                           infrastructure_.ttl_max));
             }
         }
     }
@@ -168,7 +173,8 @@ bool Publication::changes(const std::string& namespace_name) const {
 
 void Publication::set_serial(const Namespace& within, std::uint32_t serial) {
     ZoneChange& zone = zone_of(within.spec);
-    zone.edit.set(zone.apex, compile_soa(within.spec, zone.apex, primary_of(zone.apex), serial));
+    zone.edit.set(zone.apex, compile_soa(within.spec, zone.apex, primary_of(zone.apex), serial,
+                                         infrastructure_.ttl_max));
 }
 
 std::shared_ptr<const tree::ZoneSet> Publication::finish() const {

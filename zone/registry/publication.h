@@ -19,6 +19,7 @@ struct Infrastructure {
     std::string name_server;               // empty: ns.dns.<zone>, in every zone
     std::vector<IpAddress> dns_addresses;  // of ns.dns.<zone>
     std::vector<IpAddress> api_addresses;  // of api.<zone> and data-api.<zone>
+    std::uint32_t ttl_max = UINT32_MAX;    // of everything that is answered
 };
 
 // Changes on their way to the next zone set. Belongs to one thread. Namespaces without DNS have no

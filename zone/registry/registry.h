@@ -22,6 +22,8 @@
 #include "zone/model/event.h"
 #include "zone/model/types.h"
 #include "zone/model/validate.h"
+#include "zone/registry/delta.h"
+#include "zone/registry/service_key.h"
 #include "zone/registry/state.h"
 #include "zone/store/store.h"
 #include "zone/tree/zone_set.h"
@@ -65,9 +67,16 @@ struct Reconfirm {
     bool wait = false;  // acknowledged with the verdict
 };
 
+// What another registry, which this one follows, did: taken over as it is, with its revisions and
+// serials. All of it or nothing; refused if it does not begin with the state that is here.
+struct Follow {
+    std::shared_ptr<const Delta> delta;
+    std::string identity;  // of the store that is followed; a whole delta makes it this one's
+};
+
 struct Change {
     std::variant<PutNamespace, DeleteNamespace, PutService, DeleteService, PutInstance,
-                 PutInstances, DeleteInstance, SetHealth, Heartbeat, Reconfirm>
+                 PutInstances, DeleteInstance, SetHealth, Heartbeat, Reconfirm, Follow>
         what;
     std::optional<model::Revision> if_match;  // the revision that the resource must have
     bool if_none_match = false;               // the resource must not be there (If-None-Match: *)
@@ -104,6 +113,7 @@ using Outcome = Result<Applied, Refusal>;
 struct Published {
     std::shared_ptr<const State> state;
     std::vector<std::shared_ptr<const model::Event>> events;
+    std::vector<ServiceKey> touched;  // services that may have changed, some without an event
 };
 
 class Registry {
@@ -116,6 +126,9 @@ class Registry {
         std::vector<IpAddress> dns_addresses;  // what ns.dns.<zone> answers
         std::vector<IpAddress> api_addresses;  // what api.<zone> and data-api.<zone> answer
         bool track_answers = true;  // marks; without them safe_after takes the largest TTL in force
+        // Every change is a Follow: nothing here happens by itself, and no serial moves.
+        bool is_following = false;
+        std::uint32_t ttl_max = UINT32_MAX;  // of all that is answered, negative TTLs too
     };
 
     // Loads the store, compiles and publishes what it holds, and starts the writer's thread.
@@ -142,6 +155,13 @@ class Registry {
     // not block.
     virtual void on_published(
         std::function<void(const Published&)> listener) = 0;  // before submit()
+
+    // How many follow this registry now: they answer too, unseen by the marks. While there are
+    // some, and for the TTLs in force after the last has left, an instance counts as handed out at
+    // its withdrawal. Any thread.
+    virtual void set_followers(std::size_t count) = 0;
+    // Which store this is: drawn when it was made. Any thread.
+    virtual std::string identity() const = 0;
 
     virtual const Snapshot<tree::ZoneSet>& zones() const noexcept = 0;  // any thread
     virtual const Snapshot<State>& state() const noexcept = 0;          // any thread

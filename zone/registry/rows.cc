@@ -84,6 +84,9 @@ std::shared_ptr<const State> state_of(store::Contents contents) {
 
 Result<> save(Draft& draft, const std::function<HandedOut::Lapses(const ServiceKey&)>& lapses,
               store::Store& store) {
+    if (!draft.new_identity().empty()) {
+        if (auto set = store.set_identity(draft.new_identity()); !set) return set;
+    }
     for (const auto& [name, touched] : draft.namespaces()) {
         const auto done =
             touched.writable

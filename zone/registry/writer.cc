@@ -72,7 +72,8 @@ Writer::Writer(Options options, std::unique_ptr<store::Store> store, store::Cont
                const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
-      infrastructure_{options_.advertised_name, options_.dns_addresses, options_.api_addresses},
+      infrastructure_{options_.advertised_name, options_.dns_addresses, options_.api_addresses,
+                      options_.ttl_max},
       store_(std::move(store)),
       handed_out_(options_.track_answers),
       zones_(std::make_shared<const tree::ZoneSet>()),
@@ -85,6 +86,7 @@ Writer::Writer(Options options, std::unique_ptr<store::Store> store, store::Cont
             {row.spec.namespace_name, row.spec.name},
             {row.address_lapses.value_or(WallTime{}), row.srv_lapses.value_or(WallTime{})});
     }
+    identity_ = contents.identity;
     committed_ = state_of(std::move(contents));
     Publication publication(zones_.load(), infrastructure_);
     committed_->namespaces.for_each([&](const std::string& name, const auto& within) {
@@ -98,7 +100,7 @@ Writer::Writer(Options options, std::unique_ptr<store::Store> store, store::Cont
                                          now + std::chrono::seconds(ttls.srv)});
             publication.put_service(*within, nullptr, service.get(), now,
                                     handed_out_.marks_of(key));
-            agenda_.set(key, next_change(*service, now));
+            if (!options_.is_following) agenda_.set(key, next_change(*service, now));
         });
     });
     compiled_ = publication.finish();
@@ -328,6 +330,10 @@ Result<> Writer::commit(Draft& draft) {
     if (outcome) outcome = save(draft, lapses, *store_);
     if (outcome) outcome = chronicle_.write(*store_);
     if (outcome) outcome = store_->commit();
+    if (outcome && !draft.new_identity().empty()) {
+        const std::lock_guard lock(identity_mutex_);
+        identity_ = draft.new_identity();
+    }
     if (!outcome) {
         store_->roll_back();
         failures_.add();
@@ -366,7 +372,8 @@ void Writer::commit_failed(const Error& error, Edition edition,
 void Writer::look_ahead(const Draft& draft) {
     for (const auto& [key, touched] : draft.services()) {
         const Service* service = committed_->find_service(key.namespace_name, key.service);
-        agenda_.set(key, service ? next_change(*service, draft.now()) : std::nullopt);
+        if (!options_.is_following)
+            agenda_.set(key, service ? next_change(*service, draft.now()) : std::nullopt);
         if (!service) handed_out_.forget(key);
     }
 }
@@ -386,7 +393,8 @@ void Writer::publish(Edition edition) {
     zones_.publish(edition.zones);
     const WallTime published = clock_.wall();
     for (const auto& [key, service] : edition.services) handed_out_.expect_answer(key);
-    if (options_.publish_delay == Milliseconds(0)) settle_drains(edition, published);
+    if (options_.publish_delay == Milliseconds(0) && !options_.is_following)
+        settle_drains(edition, published);
     state_.publish(edition.state);
 
     if (checker_) {
@@ -394,7 +402,8 @@ void Writer::publish(Edition edition) {
             watches_.follow(key, service.first.get(), service.second.get(), *checker_);
         watched_.store(watches_.size(), std::memory_order_relaxed);
     }
-    Published news{edition.state, {}};
+    Published news{edition.state, {}, {}};
+    for (const auto& [key, service] : edition.services) news.touched.push_back(key);
     for (model::Event& event : edition.events) {
         event.times.published = published;
         chronicle_.published(event);
@@ -423,7 +432,11 @@ void Writer::settle_drains(Edition& edition, WallTime published) {
     if (drains.empty()) return;
     Draft draft(committed_, {}, clock_.wall());
     for (const auto& [key, id] : drains) {
-        draft.settle(key, id, handed_out_.safe_after(key, ttls_of(*committed_, key), published));
+        const TtlsInForce ttls = ttls_of(*committed_, key);
+        draft.settle(key, id,
+                     is_followed(ttls, published)
+                         ? handed_out_.surely_safe_after(key, ttls, published)
+                         : handed_out_.safe_after(key, ttls, published));
     }
     if (!commit(draft)) return;
     committed_ = draft.finish();
@@ -509,6 +522,21 @@ void Writer::acknowledge(std::vector<Acknowledgement> acknowledgements,
 }
 
 // ---- the rest
+
+void Writer::set_followers(std::size_t count) {
+    if (followers_.exchange(count) > count)
+        last_followed_ = clock_.wall().time_since_epoch().count();
+}
+
+bool Writer::is_followed(const TtlsInForce& ttls, WallTime now) const {
+    const auto longest = std::chrono::seconds(ttls.address() + ttls.srv);
+    return followers_ > 0 || WallTime(Milliseconds(last_followed_)) + longest >= now;
+}
+
+std::string Writer::identity() const {
+    const std::lock_guard lock(identity_mutex_);
+    return identity_;
+}
 
 void Writer::on_time() {
     carry_out();

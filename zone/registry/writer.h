@@ -31,6 +31,8 @@ class Writer final : public Registry {
     void attach(health::Checker* checker) override;
     void transitions(std::vector<health::Transition> transitions) override;
     void on_published(std::function<void(const Published&)> listener) override;
+    void set_followers(std::size_t count) override;
+    std::string identity() const override;
     const Snapshot<tree::ZoneSet>& zones() const noexcept override { return zones_; }
     const Snapshot<State>& state() const noexcept override { return state_; }
     Result<> check_writable() override;
@@ -79,6 +81,7 @@ class Writer final : public Registry {
     Result<> commit(Draft& draft);
     void commit_failed(const Error& error, Edition edition, std::vector<WaitingVerdict> verdicts);
     void look_ahead(const Draft& draft);
+    bool is_followed(const TtlsInForce& ttls, WallTime now) const;
 
     // One edition, from committed to acknowledged.
     void publish_due();
@@ -129,6 +132,10 @@ class Writer final : public Registry {
     Result<> writable_;                  // how the last attempt ended
     Counter transactions_, failures_, changes_, verdicts_taken_;
     std::atomic<std::uint64_t> watched_{0};
+    std::atomic<std::size_t> followers_{0};
+    std::atomic<std::int64_t> last_followed_{0};  // milliseconds since 1970; 0: never
+    mutable std::mutex identity_mutex_;           // guards identity_
+    std::string identity_;
     std::atomic<std::size_t> submitted_{0};  // changes whose letters are unread
 
     io::Timer timer_;

@@ -117,7 +117,13 @@ CREATE TABLE events (
 ) STRICT;
 )sql";
 
-constexpr std::array<Migration, 1> all_migrations{{{version_1}}};
+// Two stores may have come to the same revision; who follows one must not take the other for it.
+constexpr const char* version_2 = R"sql(
+ALTER TABLE store ADD COLUMN identity TEXT NOT NULL DEFAULT '';
+UPDATE store SET identity = lower(hex(randomblob(16)));
+)sql";
+
+constexpr std::array<Migration, 2> all_migrations{{{version_1}, {version_2}}};
 
 constexpr std::string_view file_magic{"SQLite format 3\0", 16};
 constexpr std::size_t header_octets = 100;

@@ -58,6 +58,7 @@ class SqliteStore final : public Store {
     Result<> append(const model::Event& event) override;
     Result<> set_times(model::Revision revision, const model::Times& times) override;
     Result<> set_revision(model::Revision revision) override;
+    Result<> set_identity(const std::string& identity) override;
     Result<> commit() override;
     void roll_back() noexcept override;
     Result<> check_writable() override;
@@ -84,7 +85,8 @@ class SqliteStore final : public Store {
     std::unique_ptr<Statement> begin_, commit_, roll_back_;
     std::unique_ptr<Statement> save_namespace_, save_service_, save_instance_;
     std::unique_ptr<Statement> remove_namespace_, remove_service_, remove_instance_;
-    std::unique_ptr<Statement> append_, forget_events_, set_times_, set_revision_;
+    std::unique_ptr<Statement> append_, forget_events_, set_times_, set_revision_, set_identity_,
+        forget_all_events_;
 
     bool open_ = false;             // a transaction is
     std::optional<Error> failed_;   // its first failure: it can no longer be committed
@@ -143,7 +145,7 @@ Result<std::unique_ptr<Store>> SqliteStore::open(Options options) {
 }
 
 Result<> SqliteStore::prepare() {
-    const std::array<std::pair<std::unique_ptr<Statement>&, std::string>, 13> table{{
+    const std::array<std::pair<std::unique_ptr<Statement>&, std::string>, 15> table{{
         {begin_, "BEGIN IMMEDIATE"},
         {commit_, "COMMIT"},
         {roll_back_, "ROLLBACK"},
@@ -159,6 +161,8 @@ Result<> SqliteStore::prepare() {
          "UPDATE events SET detected = ?, submitted = ?, committed = ?, published = ?, "
          "first_answered = ? WHERE revision = ?"},
         {set_revision_, "UPDATE store SET revision = ?"},
+        {set_identity_, "UPDATE store SET identity = ?"},
+        {forget_all_events_, "DELETE FROM events"},
     }};
     for (const auto& [statement, sql] : table) {
         auto prepared = Statement::prepare(*connection_, sql);
@@ -184,6 +188,9 @@ Result<Contents> SqliteStore::load() {
         const auto revision = connection_->number("SELECT revision FROM store");
         if (!revision) return std::unexpected(revision.error());
         contents.revision = static_cast<model::Revision>(*revision);
+        auto identity = connection_->text("SELECT identity FROM store");
+        if (!identity) return std::unexpected(identity.error());
+        contents.identity = std::move(*identity);
         if (auto loaded = load_into(contents.namespaces); !loaded) return loaded;
         if (auto loaded = load_into(contents.services); !loaded) return loaded;
         return load_into(contents.instances);
@@ -255,6 +262,12 @@ Result<> SqliteStore::set_times(model::Revision revision, const model::Times& ti
 Result<> SqliteStore::set_revision(model::Revision revision) {
     put(*set_revision_, 1, revision);
     return run(*set_revision_);
+}
+
+Result<> SqliteStore::set_identity(const std::string& identity) {
+    set_identity_->bind(1, std::string_view(identity));
+    if (auto set = run(*set_identity_); !set) return set;
+    return run(*forget_all_events_);
 }
 
 Result<> SqliteStore::commit() {

@@ -43,6 +43,7 @@ struct InstanceRow {
 
 struct Contents {
     model::Revision revision = 0;
+    std::string identity;  // drawn when the store was made
     std::vector<NamespaceRow> namespaces;
     std::vector<ServiceRow> services;
     std::vector<InstanceRow> instances;
@@ -80,6 +81,8 @@ class Store {
     // Times that are only known after the commit; they travel with the next transaction.
     virtual Result<> set_times(model::Revision revision, const model::Times& times) = 0;
     virtual Result<> set_revision(model::Revision revision) = 0;
+    // It follows another store from now on, under its identity; events of its own are forgotten.
+    virtual Result<> set_identity(const std::string& identity) = 0;
     virtual Result<> commit() = 0;  // on failure everything since begin() is undone
     virtual void roll_back() noexcept = 0;
 
