@@ -23,6 +23,10 @@ bool is_cross_site(const Request& request) {
            !equal_ignoring_case(std::string_view(*origin).substr(scheme + 3), *host);
 }
 
+bool changes_registry(const Route& route) {
+    return route.method != "GET" && route.path.starts_with("/v1/namespaces");
+}
+
 // What curl -d sends without being asked passes as JSON.
 bool is_json(const Request& request) {
     const std::string* type = request.header("Content-Type");
@@ -61,7 +65,8 @@ Handlers::Handlers(io::Loop& loop, Surroundings& surroundings, std::shared_ptr<C
       started_(clock.wall()),
       state_(registry_.state()),
       waiters_(loop, registry_),
-      watch_(loop, registry_, *surroundings.events) {}
+      watch_(loop, registry_, *surroundings.events),
+      changes_(loop, registry_, *surroundings.events, clock) {}
 
 void Handlers::handle(const std::shared_ptr<Exchange>& exchange) {
     const Request& request = exchange->request;
@@ -75,6 +80,10 @@ void Handlers::handle(const std::shared_ptr<Exchange>& exchange) {
     const Route& route = *found->route;
     const Call call{exchange, std::move(found->names)};
     if (auto problem = judge_token(route, call)) return call.refuse(*problem);
+    if (!surroundings_.following.centres.empty() && changes_registry(route)) {
+        return call.refuse({421, fmt::format("this is a replica; changes are made at {}",
+                                             fmt::join(surroundings_.following.centres, " or "))});
+    }
     if (is_cross_site(request))
         return call.refuse({403, "pages of other sites may not change anything here"});
     if (auto problem = judge_query(route, request)) return call.refuse(*problem);
@@ -112,11 +121,13 @@ std::optional<Problem> Handlers::judge_token(const Route& route, const Call& cal
 void Handlers::news(const registry::Published& published) {
     waiters_.news(published);
     watch_.news(published);
+    changes_.news(published);
 }
 
 void Handlers::stop() {
     waiters_.answer_all();
     watch_.end_all();
+    changes_.end_all();
 }
 
 void Handlers::submit(const Call& call, registry::Change change, Render render) {

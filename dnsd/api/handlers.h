@@ -7,7 +7,9 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "dnsd/api/changes.h"
 #include "dnsd/api/courier.h"
+#include "dnsd/api/following.h"
 #include "dnsd/api/forwarding.h"
 #include "dnsd/api/routes.h"
 #include "dnsd/api/tokens.h"
@@ -25,6 +27,7 @@ struct Surroundings {
     std::unique_ptr<store::EventReader> events;
     model::Defaults defaults;
     Forwarding forwarding;
+    Following following;
     std::vector<MetricSource> metrics;
     std::vector<SocketAddress> dns_addresses;
     std::string version;
@@ -64,6 +67,7 @@ class Handlers {
     void heartbeat(const Call& call);
     void reconfirm(const Call& call);
     void watch(const Call& call);
+    void follow(const Call& call);
     void list_events(const Call& call);
     void show_cache(const Call& call);
     void flush_cache(const Call& call);
@@ -102,6 +106,7 @@ class Handlers {
     SnapshotView<registry::State> state_;
     Waiters waiters_;
     Watch watch_;
+    Changes changes_;
 };
 
 }  // namespace dnsd::api

@@ -42,6 +42,15 @@ void Handlers::watch(const Call& call) {
     watch_.add(call, std::move(*filter), last_seen);
 }
 
+void Handlers::follow(const Call& call) {
+    Changes::Wishes wishes{{}, call.query("identity").value_or(""), call.flag("heartbeat")};
+    if (const std::string* header = call.request().header("Last-Event-ID")) {
+        wishes.last_seen = parse_unsigned(trimmed(*header));
+        if (!wishes.last_seen) return call.refuse({400, "Last-Event-ID must be a revision"});
+    }
+    changes_.add(call, std::move(wishes));
+}
+
 void Handlers::list_events(const Call& call) {
     const auto listing = Listing::read(call);
     if (!listing) return call.refuse(listing.error());
@@ -91,17 +100,26 @@ void Handlers::show_status(const Call& call) {
         });
     });
     const auto writable = registry_.check_writable();
+    const Following& following = surroundings_.following;
+    std::string replica = "null";
+    if (!following.centres.empty()) {
+        const FollowingStatus status = following.status();
+        replica = fmt::format(R"({{"connected":{},"centre":{},"silent_for":{},"trouble":{}}})",
+                              status.is_connected, quoted_json(status.centre),
+                              static_cast<double>(status.silent_for.count()) / 1000,
+                              quoted_json(status.trouble));
+    }
     call.reply(
         {200,
          fmt::format(
              R"({{"version":{},"started":"{}","revision":{},"namespaces":{},"services":{},)"
              R"("instances":{{"total":{},"healthy":{},"unhealthy":{},"unknown":{},"draining":{}}},)"
-             R"("waiting":{},"watching":{},"dns":{},"api":{},"store":{{"writable":{},"reason":{}}}}})",
+             R"("waiting":{},"watching":{},"following":{},"replica":{},"dns":{},"api":{},"store":{{"writable":{},"reason":{}}}}})",
              quoted_json(surroundings_.version), print_time(started_), state.revision,
              state.namespaces.size(), services, instances, healthy, unhealthy,
              instances - healthy - unhealthy - draining, draining, waiters_.size(), watch_.size(),
-             list(surroundings_.dns_addresses), list(api_addresses_), writable.has_value(),
-             writable ? "null" : quoted_json(writable.error().message))});
+             changes_.size(), replica, list(surroundings_.dns_addresses), list(api_addresses_),
+             writable.has_value(), writable ? "null" : quoted_json(writable.error().message))});
 }
 
 void Handlers::show_metrics(const Call& call) {
@@ -121,6 +139,11 @@ void Handlers::show_metrics(const Call& call) {
                        Metric::Kind::Gauge,
                        {{{}, static_cast<double>(watch_.size()), {}}},
                        {}});
+    metrics.push_back({"dnsd_api_following",
+                       "Replicas that follow /v1/changes",
+                       Metric::Kind::Gauge,
+                       {{{}, static_cast<double>(changes_.size()), {}}},
+                       {}});
     call.reply({200, print_metrics(metrics), "text/plain; version=0.0.4; charset=utf-8", {}});
 }
 
@@ -129,6 +152,10 @@ void Handlers::show_health(const Call& call) { call.reply({200, R"({"alive":true
 // Zones are loaded and sockets bound before the API answers anybody.
 void Handlers::show_readiness(const Call& call) {
     const auto writable = registry_.check_writable();
+    const Following& following = surroundings_.following;
+    if (!following.centres.empty() && !following.status().has_state)
+        return call.reply(
+            {503, R"({"ready":false,"reasons":["the centre has not been heard yet"]})"});
     if (writable) return call.reply({200, R"({"ready":true,"reasons":[]})"});
     call.reply({503, fmt::format(
                          R"({{"ready":false,"reasons":[{}]}})",

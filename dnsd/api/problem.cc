@@ -24,6 +24,8 @@ std::string_view title_of(int status) noexcept {
             return "Content Too Large";
         case 415:
             return "Unsupported Media Type";
+        case 421:
+            return "Misdirected Request";
         case 422:
             return "Unprocessable Content";
         case 429:
