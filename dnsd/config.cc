@@ -353,6 +353,35 @@ const auto table = std::to_array<Option>({
      .help = "Between the commit of a change and its answers. For experiments. Profile fast: "
              "0, aws: 60."},
 
+    {.name = "replica.follow",
+     .type = Type::TextList,
+     .initial = "[]",
+     .choices = {},
+     .help = "URLs of dnsd's API, as 'http://192.0.2.1:8053': this server answers as the first of "
+             "them that it reaches, and takes no changes itself. Empty: it is a centre."},
+    {.name = "replica.token",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .help = "A file whose first line is the token for the centre. Empty: none."},
+    {.name = "replica.ttl_max",
+     .type = Type::Integer,
+     .initial = "1",
+     .least = 0,
+     .most = ttl_max,
+     .choices = {},
+     .help = "Longer TTLs, negative ones too, are handed out as this: caches behind a replica keep "
+             "nothing for longer."},
+    {.name = "replica.stale_max",
+     .type = Type::Seconds,
+     .initial = "0",
+     .least = 0,
+     .most = 1e9,
+     .choices = {},
+     .help =
+         "How long it answers after the last sign of a centre; then SERVFAIL. 0: without bound, "
+         "since an old answer beats none."},
+
     {.name = "defaults.ttl",
      .type = Type::Integer,
      .initial = "5",
@@ -618,6 +647,11 @@ Result<> check(const Options& options) {
     }
     if (options.integer("cache.ttl_min") > options.integer("cache.ttl_max"))
         return fail("cache.ttl_min: it is more than cache.ttl_max");
+    for (const std::string& url : options.list("replica.follow")) {
+        if (!url.starts_with("http://") && !url.starts_with("https://"))
+            return fail(
+                fmt::format("replica.follow: '{}' is no URL, as http://192.0.2.1:8053 is", url));
+    }
     if (options.text("store.path").empty()) return fail("store.path: the name of a file");
     const model::Check check = defaults_of(options).service.check;
     if (check.timeout > check.interval)

@@ -11,13 +11,16 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 #include "base/io/loop.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "dnsd/api/server.h"
 #include "dnsd/config.h"
 #include "dnsd/nameserver/server.h"
 #include "dnsd/privileges.h"
+#include "dnsd/replica/follower.h"
 #include "dnsd/resolver.h"
 #include "healthcheck/checker.h"
 #include "zone/registry/registry.h"
@@ -57,6 +60,23 @@ std::vector<IpAddress> advertised(const Options& options, std::string_view liste
     return addresses;
 }
 
+bool is_replica(const Options& options) { return !options.list("replica.follow").empty(); }
+
+Result<replica::Follower::Options> follower_options(const Options& options) {
+    replica::Follower::Options out;
+    out.centres = options.list("replica.follow");
+    for (std::string& centre : out.centres) {
+        while (centre.ends_with('/')) centre.pop_back();
+    }
+    const std::string& path = options.text("replica.token");
+    if (path.empty()) return out;
+    std::ifstream file(path);
+    if (!std::getline(file, out.token))
+        return fail(fmt::format("replica.token: {} has no token to read", path));
+    out.token = std::string(trimmed(out.token));
+    return out;
+}
+
 store::Store::Options store_options(const Options& options) {
     return {.path = options.text("store.path"),
             .synchronous_full = options.text("store.synchronous") == "full",
@@ -75,7 +95,11 @@ registry::Registry::Options registry_options(const Options& options) {
             .advertised_name = options.text("name_server"),
             .dns_addresses = advertised(options, "dns.listen"),
             .api_addresses = advertised(options, "api.listen"),
-            .track_answers = options.boolean("registry.track_answers")};
+            .track_answers = options.boolean("registry.track_answers"),
+            .is_following = is_replica(options),
+            .ttl_max = is_replica(options)
+                           ? static_cast<std::uint32_t>(options.integer("replica.ttl_max"))
+                           : UINT32_MAX};
 }
 
 nameserver::Server::Options nameserver_options(const Options& options) {
@@ -90,6 +114,7 @@ nameserver::Server::Options nameserver_options(const Options& options) {
         static_cast<std::uint16_t>(options.integer("dns.udp_payload_max"));
     out.answer.recursion_allow = recursion_allow_of(options);
     out.answer.search_lists = search_lists_of(options);
+    out.answer.stale_max = milliseconds(options.seconds("replica.stale_max"));
     out.answer.show_age = options.boolean("cache.show_age");
     out.tcp.connections_max = static_cast<std::size_t>(options.integer("dns.tcp_connections_max"));
     out.tcp.connections_per_client_max =
@@ -146,18 +171,31 @@ class RealDaemon final : public Daemon {
 
   private:
     void reload();
+    api::Following following();
 
     Invocation invocation_;
     Options options_;
     const Clock& clock_ = machine_clock();
     // In the order of their making; stopped in the reverse.
     std::unique_ptr<registry::Registry> registry_;
+    std::unique_ptr<replica::Follower> follower_;  // null: this is a centre
     std::unique_ptr<forward::Forwarder> forwarder_;
     std::unique_ptr<nameserver::Recursion> recursion_;
     std::unique_ptr<nameserver::Server> nameserver_;
     std::unique_ptr<health::Checker> checker_;
     std::unique_ptr<api::Server> api_;
 };
+
+api::Following RealDaemon::following() {
+    if (!is_replica(options_)) return {};
+    return {options_.list("replica.follow"), [this] {
+                const replica::Follower::Status status = follower_->status();
+                return api::FollowingStatus{
+                    status.is_connected,
+                    status.is_connected || registry_->state().load()->revision > 0, status.centre,
+                    follower_->silent_for(), status.trouble};
+            }};
+}
 
 Result<> RealDaemon::build() {
     raise_descriptor_limit();
@@ -178,7 +216,9 @@ Result<> RealDaemon::build() {
 
     forwarder_ = forward::Forwarder::make(forwarder_options(options_), clock_);
     recursion_ = make_recursion(*forwarder_);
-    auto nameserver = nameserver::Server::open(nameserver_options(options_), registry_->zones(),
+    auto dns_options = nameserver_options(options_);
+    if (is_replica(options_)) dns_options.silent_for = [this] { return follower_->silent_for(); };
+    auto nameserver = nameserver::Server::open(std::move(dns_options), registry_->zones(),
                                                recursion_.get(), clock_);
     if (!nameserver) return in_context("DNS", nameserver.error());
     nameserver_ = std::move(*nameserver);
@@ -188,9 +228,11 @@ Result<> RealDaemon::build() {
          .events = std::move(*events),
          .defaults = defaults_of(options_),
          .forwarding = make_forwarding(*forwarder_, clock_),
+         .following = following(),
          .metrics = {
              [this] { return registry_->metrics(); }, [this] { return nameserver_->metrics(); },
-             [this] { return forwarder_->metrics(); }, [this] { return checker_->metrics(); }},
+             [this] { return forwarder_->metrics(); }, [this] { return checker_->metrics(); },
+             [this] { return follower_ ? follower_->metrics() : std::vector<Metric>(); }},
          .dns_addresses = nameserver_->addresses(),
          .version = DNSD_VERSION},
         clock_);
@@ -198,13 +240,19 @@ Result<> RealDaemon::build() {
     api_ = std::move(*api);
     if (auto dropped = privileges->drop(); !dropped) return dropped;
 
+    if (is_replica(options_)) {
+        auto following = follower_options(options_);
+        if (!following) return std::unexpected(following.error());
+        follower_ = replica::Follower::make(std::move(*following), *registry_, clock_);
+    }
     auto checker = health::Checker::make(checker_options(options_), clock_,
                                          [this](std::vector<health::Transition> transitions) {
                                              registry_->transitions(std::move(transitions));
                                          });
     if (!checker) return in_context("checks", checker.error());
     checker_ = std::move(*checker);
-    registry_->attach(checker_.get());
+    // A replica believes what its centre has found out.
+    if (!follower_) registry_->attach(checker_.get());
     nameserver_->start();
     api_->start();
     return {};
@@ -214,9 +262,10 @@ RealDaemon::~RealDaemon() {
     sd_notify(0, "STOPPING=1");
     api_.reset();
     if (checker_) registry_->attach(nullptr);
+    if (nameserver_) nameserver_->stop();  // its workers ask how long the centre is silent
+    follower_.reset();
     checker_.reset();
-    // The workers stop before what they ask, and are there until it has told them.
-    if (nameserver_) nameserver_->stop();
+    // The workers have stopped, and are there until what they asked has told them.
     forwarder_.reset();
     nameserver_.reset();
     registry_.reset();

@@ -117,6 +117,7 @@ class Answering {
                     if (!next) return rcode;
                 }
             } else {
+                if (is_too_stale()) return Rcode::ServFail;
                 const LookupResult found = tree::lookup(*zone, qname, query_.question->type);
                 if (aliases == 0)
                     writer_.set_authoritative(found.kind != LookupResult::Kind::Referral);
@@ -310,6 +311,22 @@ class Answering {
         return response.rcode();
     }
 
+    // RFC 8767 §4: what nobody has confirmed for longer than its TTL is stale. A sign comes each
+    // second at best.
+    void mark_if_stale(std::uint32_t ttl) noexcept {
+        constexpr std::chrono::seconds between_signs(2);
+        if (context_.silent_for <= std::chrono::seconds(ttl) + between_signs) return;
+        explain(wire::ExtendedError::StaleAnswer, "nothing new for {}s",
+                std::chrono::duration_cast<std::chrono::seconds>(context_.silent_for).count());
+    }
+    bool is_too_stale() noexcept {
+        const Milliseconds most = context_.options.stale_max;
+        if (most == Milliseconds(0) || context_.silent_for <= most) return false;
+        writer_.set_extended_error(wire::ExtendedError::NoReachableAuthority,
+                                   "the centre has been silent for too long");
+        return true;
+    }
+
     template <class... Args>
     void explain(wire::ExtendedError code, fmt::format_string<Args...> format,
                  Args&&... args) noexcept {
@@ -338,6 +355,7 @@ class Answering {
     bool give(Section section, const Name& owner, const RRset& rrset) noexcept {
         const Drawing drawn(rrset, context_.transport, context_.random);
         note(rrset);
+        mark_if_stale(rrset.ttl());
         for (std::size_t i = 0; i < drawn.size(); ++i) {
             const std::span<const std::uint8_t> rdata = rrset.rdata(drawn[i]);
             if (!put(section, owner, rrset.type(), rrset.ttl(), rdata)) return false;
@@ -378,8 +396,9 @@ class Answering {
         const RRset& soa = *zone.soa();
         const std::span<const std::uint8_t> rdata = soa.rdata(0);
         wire::Reader minimum(rdata.last(4));
-        put(Section::Authority, zone.apex(), RrType::SOA, std::min(soa.ttl(), minimum.u32()),
-            rdata);
+        const std::uint32_t ttl = std::min(soa.ttl(), minimum.u32());
+        mark_if_stale(ttl);
+        put(Section::Authority, zone.apex(), RrType::SOA, ttl, rdata);
     }
 
     void give_referral(const Zone& zone, const RRset& ns, const Node& cut) noexcept {

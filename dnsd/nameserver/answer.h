@@ -27,7 +27,9 @@ struct AnswerOptions {
     std::uint16_t udp_payload_octets_max = 1232;
     std::vector<Network> recursion_allow = {};  // for whom names outside our zones are resolved
     std::vector<SearchList> search_lists = {};  // of a client in several, the first counts
-    bool show_age = false;                      // of answers that were kept, as an extended error
+    // Zones that are fed are answered so long after the last sign; 0: without bound.
+    Milliseconds stale_max{0};
+    bool show_age = false;  // of answers that were kept, as an extended error
 };
 
 // One worker's; read by any thread.
@@ -56,6 +58,8 @@ struct AnswerContext {
     IpAddress client = {};
     Recursion* recursion = nullptr;  // null: names outside our zones are refused
     std::span<const Resolved> resolved = {};
+    // How long whoever feeds our zones has been silent; 0: nobody feeds them, or all is well.
+    Milliseconds silent_for{0};
 };
 
 struct Outcome {

@@ -79,8 +79,8 @@ class ServerImpl final : public Server {
             std::max<std::size_t>(1, tcp.connections_per_client_max / count);
         for (Sockets& sockets : of_worker) {
             workers_.push_back(std::make_unique<Worker>(
-                options_.answer, options_.query_log_sample, tcp, zones_, recursion_, clock_,
-                std::move(sockets.udp), std::move(sockets.tcp)));
+                options_.answer, options_.query_log_sample, tcp, zones_, recursion_,
+                options_.silent_for, clock_, std::move(sockets.udp), std::move(sockets.tcp)));
         }
         return {};
     }

@@ -2,6 +2,7 @@
 // answering from the zones that were published last.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,8 @@ class Server {
         AnswerOptions answer;
         std::uint64_t query_log_sample = 0;  // one query in so many is logged; 0: none
         TcpLimits tcp;                       // of all workers together
+        // Asked once for each batch of queries, by all workers; empty: 0.
+        std::function<Milliseconds()> silent_for = {};
     };
 
     // Binds; answers nothing before start(). `zones`, `recursion` and `clock` must live until it is

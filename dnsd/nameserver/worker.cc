@@ -35,11 +35,13 @@ void log_query(Transport transport, std::span<const std::uint8_t> query,
 }  // namespace
 
 Worker::Worker(const AnswerOptions& options, std::uint64_t query_log_sample, TcpLimits tcp,
-               const Snapshot<tree::ZoneSet>& zones, Recursion* recursion, const Clock& clock,
+               const Snapshot<tree::ZoneSet>& zones, Recursion* recursion,
+               std::function<Milliseconds()> silent_for, const Clock& clock,
                std::vector<io::UdpSocket> udp, std::vector<io::Descriptor> tcp_listeners)
     : options_(options),
       query_log_sample_(query_log_sample),
       recursion_(recursion),
+      asks_silence_(std::move(silent_for)),
       clock_(clock),
       view_(zones),
       late_reply_(reply_octets_max),
@@ -81,6 +83,7 @@ void Worker::stop() {
 void Worker::look_up_to_date() {
     zones_ = &view_.latest();
     now_ = clock_.wall();
+    if (asks_silence_) silent_for_ = asks_silence_();
 }
 
 AnswerContext Worker::context_for(Transport transport, const SocketAddress& client,
@@ -93,7 +96,8 @@ AnswerContext Worker::context_for(Transport transport, const SocketAddress& clie
             .counters = transport == Transport::Udp ? counters_.udp_answers : counters_.tcp_answers,
             .client = client.ip,
             .recursion = recursion_,
-            .resolved = resolved};
+            .resolved = resolved,
+            .silent_for = silent_for_};
 }
 
 template <class WayBack>

@@ -29,7 +29,8 @@ class Worker {
   public:
     // `query_log_sample`: one query in so many is logged; 0: none. `recursion` may be null.
     Worker(const AnswerOptions& options, std::uint64_t query_log_sample, TcpLimits tcp,
-           const Snapshot<tree::ZoneSet>& zones, Recursion* recursion, const Clock& clock,
+           const Snapshot<tree::ZoneSet>& zones, Recursion* recursion,
+           std::function<Milliseconds()> silent_for, const Clock& clock,
            std::vector<io::UdpSocket> udp, std::vector<io::Descriptor> tcp_listeners);
     ~Worker();
     Worker(const Worker&) = delete;
@@ -69,6 +70,8 @@ class Worker {
     const std::uint64_t query_log_sample_;
     std::uint64_t since_logged_ = 0;
     Recursion* const recursion_;
+    const std::function<Milliseconds()> asks_silence_;
+    Milliseconds silent_for_{0};  // of the batch under way
     const Clock& clock_;
     WorkerCounters counters_;
     SnapshotView<tree::ZoneSet> view_;

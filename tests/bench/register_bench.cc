@@ -137,6 +137,7 @@ double measure_front(registry::Registry& registry, const std::string& store_path
                                      .events = std::move(*events),
                                      .defaults = model::fast_defaults(),
                                      .forwarding = {},
+                                     .following = {},
                                      .metrics = {},
                                      .dns_addresses = {},
                                      .version = "bench"},
