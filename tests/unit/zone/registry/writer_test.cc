@@ -54,6 +54,9 @@ class WeatheredStore final : public store::Store {
     Result<> set_revision(model::Revision revision) override {
         return real_->set_revision(revision);
     }
+    Result<> set_identity(const std::string& identity) override {
+        return real_->set_identity(identity);
+    }
     Result<> commit() override {
         if (weather_.fails) return fail("disk full");
         ++weather_.transactions;
