@@ -14,6 +14,9 @@ namespace dnsd::api {
 
 namespace {
 
+constexpr std::size_t dns_names_max = 1'000;  // of one event; more are told by subtrees
+constexpr std::size_t subtrees_max = 16;
+
 using Json = nlohmann::ordered_json;
 using model::FieldError;
 using registry::Namespace;
@@ -412,6 +415,21 @@ std::string dump(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+// Names below which everything may have changed, where the changed ones are too many to name: the
+// service's and those beside it, or the whole zone.
+std::vector<std::string> subtrees_of(const model::Event& event) {
+    if (event.service.empty()) return {event.namespace_name};
+    const std::string own =
+        event.namespace_name == "." ? event.service : event.service + '.' + event.namespace_name;
+    std::vector<std::string> subtrees = {own};
+    for (const std::string& name : event.dns_names) {
+        if (name == own || name.ends_with('.' + own)) continue;
+        if (subtrees.size() == subtrees_max) return {event.namespace_name};
+        subtrees.push_back(name);
+    }
+    return subtrees;
+}
+
 }  // namespace
 
 Result<model::NamespaceSpec, Problem> decode_namespace(std::string_view body, std::string name,
@@ -584,7 +602,10 @@ std::string print(const model::Event& event) {
     json["instances"] = Json::array();
     for (const auto& one : event.instances)
         json["instances"].push_back({{"id", one.id}, {"status", one.status}, {"was", one.was}});
-    json["dns_names"] = event.dns_names;
+    if (event.dns_names.size() <= dns_names_max)
+        json["dns_names"] = event.dns_names;
+    else
+        json["subtrees"] = subtrees_of(event);
     json["serial"] = event.serial == 0 ? Json(nullptr) : Json(event.serial);
     json["times"] = {{"detected", time(event.times.detected)},
                      {"submitted", print_time(event.times.submitted)},

@@ -103,7 +103,8 @@ constexpr std::string_view schemas = R"json({
     "service": {"type": ["string", "null"]},
     "instances": {"type": "array", "items": {"type": "object", "properties": {
         "id": {"type": "string"}, "status": {"type": "string"}, "was": {"type": "string"}}}},
-    "dns_names": {"type": "array", "items": {"type": "string"}},
+    "dns_names": {"type": "array", "items": {"type": "string"}, "maxItems": 1000},
+    "subtrees": {"type": "array", "items": {"type": "string"}},
     "serial": {"type": ["integer", "null"]},
     "times": {"type": "object", "additionalProperties": {"type": ["string", "null"]}},
     "probes": {"type": "array", "items": {"type": "object"}}}},

@@ -279,3 +279,14 @@ def test_connections_beyond_the_limit_are_told_so(make_dnsd, limit, status):
     for connection in held:
         connection.close()
     until(lambda: dnsd.api.request("GET", "/healthz").status == 200, "there is room again")
+
+
+def test_more_names_than_a_thousand_are_told_by_subtrees(dnsd):
+    make_service(dnsd.api)
+    with dnsd.api.watch() as stream:
+        next(stream)
+        dnsd.api.put(f"{WEB}/instances", {"instances": [
+            {"id": f"i-{n}", "ipv4": f"10.0.{n // 256}.{n % 256}", "port": 80} for n in range(1200)]})
+        change = next(stream).data
+    assert "dns_names" not in change
+    assert set(change["subtrees"]) == {"web.demo.internal", "_web._tcp.demo.internal"}
