@@ -246,7 +246,7 @@ def test_the_description_fits_the_server(dnsd):
         real = path
         for name, value in names.items():
             real = real.replace(name, value)
-        if real == "/v1/watch":
+        if real in ("/v1/watch", "/v1/changes"):  # they have no end
             continue
         for method, operation in operations.items():
             statuses = {int(status) for status in operation["responses"]}
