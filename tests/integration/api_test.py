@@ -139,7 +139,7 @@ def test_a_client_that_does_not_read_gets_a_snapshot_not_a_gap(dnsd):
         slow.connect((host, port))
         slow.sendall(b"GET /v1/watch HTTP/1.1\r\nHost: x\r\n\r\n")
         until(lambda: dnsd.api.get("/v1/status")["watching"] == 1, "it watches")
-        for turn in range(16):
+        for turn in range(32):
             body = {"instances": [{"id": f"i-{n}-{'x' * 40}", "ipv4": "192.0.2.1", "port": 1 + turn}
                                   for n in range(5000)]}
             dnsd.api.put(f"{WEB}/instances", body)
