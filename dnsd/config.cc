@@ -265,6 +265,21 @@ const auto table = std::to_array<Option>({
      .help = "A file of tokens, one a line: `<sha256 of the token in hex> "
              "<read|report|write> [namespace ...]`. SIGHUP reads the file again. Empty: no "
              "token is asked for."},
+    {.name = "api.tls_cert",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .reloadable = true,
+     .help = "A PEM file: the certificate that the API shows, then those between it and a root. "
+             "With it the API speaks TLS, and nothing else. SIGHUP reads it and its key again. "
+             "Empty: plain HTTP."},
+    {.name = "api.tls_key",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .reloadable = true,
+     .help = "A PEM file: the certificate's key, without a password. To be read again, it must be "
+             "readable for user."},
     {.name = "api.insecure",
      .type = Type::Bool,
      .initial = "false",
@@ -623,6 +638,11 @@ Result<> check(const Options& options) {
             }
         }
     }
+    const bool speaks_tls = !options.text("api.tls_cert").empty();
+    if (speaks_tls && options.text("api.tls_key").empty())
+        return fail("api.tls_cert: api.tls_key must name the file of its key");
+    if (!speaks_tls && !options.text("api.tls_key").empty())
+        return fail("api.tls_key: api.tls_cert must name the file of its certificate");
     for (const SocketAddress& address : addresses_of(options, "api.listen")) {
         if (is_loopback(address.ip)) continue;
         if (options.text("api.tokens").empty())
@@ -630,10 +650,11 @@ Result<> check(const Options& options) {
                 fmt::format("api.listen: {} is not loopback, so api.tokens must name a file "
                             "of tokens",
                             address.print()));
-        if (!options.boolean("api.insecure"))
+        if (!speaks_tls && !options.boolean("api.insecure"))
             return fail(
                 fmt::format("api.listen: {} is not loopback, and tokens over plain HTTP can "
-                            "be read on the way; api.insecure = true allows it",
+                            "be read on the way; api.tls_cert prevents it, api.insecure = true "
+                            "allows it",
                             address.print()));
     }
     for (const std::string& text : options.list("advertise")) {

@@ -126,6 +126,8 @@ nameserver::Server::Options nameserver_options(const Options& options) {
 api::Server::Options api_options(const Options& options) {
     return {.listen = addresses_of(options, "api.listen"),
             .tokens_file = options.text("api.tokens"),
+            .tls_certificate_file = options.text("api.tls_cert"),
+            .tls_key_file = options.text("api.tls_key"),
             .metrics_open = options.boolean("api.metrics_open"),
             .connections_max = static_cast<unsigned>(options.integer("api.connections_max")),
             .connections_per_client_max =
@@ -297,11 +299,11 @@ Result<> RealDaemon::run() {
 void RealDaemon::reload() {
     sd_notify(0, "RELOADING=1");
     auto options = read_options(invocation_);
-    Result<> tokens;
+    Result<> files;
     if (!options) {
         log::error("reload refused reason={}", log::quoted(options.error().message));
-    } else if (tokens = api_->reload_tokens(options->text("api.tokens")); !tokens) {
-        log::error("reload refused reason={}", log::quoted(tokens.error().message));
+    } else if (files = api_->reload(api_options(*options)); !files) {
+        log::error("reload refused reason={}", log::quoted(files.error().message));
     } else {
         log::set_level(log_level_of(*options));
         forwarder_->set_routes(find_routes(*options));

@@ -32,6 +32,48 @@ struct Transfer {
     }
 };
 
+// OpenSSL's X509_V_ERR_*, of which libcurl hands out the numbers alone.
+bool is_of_unknown_issuer(long verdict) { return verdict == 2 || (verdict >= 18 && verdict <= 21); }
+
+// The host of "https://host:port/path", as the caller wrote it.
+std::string_view host_of(std::string_view url) {
+    if (const auto scheme = url.find("://"); scheme != url.npos) url.remove_prefix(scheme + 3);
+    return url.substr(0, url.find('/'));
+}
+
+std::string complain_of_certificate(const Transfer& transfer) {
+    const Request& request = transfer.request;
+    const std::string_view host = host_of(request.url);
+    long verdict = 0;
+    curl_easy_getinfo(transfer.easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+    if (!is_of_unknown_issuer(verdict))
+        return fmt::format("the certificate of {} is refused: {}", host, transfer.error);
+    std::string text =
+        fmt::format("the certificate of {} is not signed by any of {}", host,
+                    request.ca_file.empty() ? "the system's roots" : "those in " + request.ca_file);
+    if (!request.ca_option.empty())
+        text += fmt::format("; {} names a file of roots", request.ca_option);
+    return text;
+}
+
+std::string complaint(const Transfer& transfer, CURLcode code) {
+    const std::string text = transfer.error[0] ? transfer.error : curl_easy_strerror(code);
+    switch (code) {
+        case CURLE_OPERATION_TIMEDOUT:
+            return "timeout";
+        case CURLE_PEER_FAILED_VERIFICATION:
+            return complain_of_certificate(transfer);
+        case CURLE_SSL_CACERT_BADFILE:
+            return fmt::format("no certificates of roots can be read from {}",
+                               transfer.request.ca_file);
+        case CURLE_SSL_CONNECT_ERROR:
+            return fmt::format("{} does not speak TLS with us: {}", host_of(transfer.request.url),
+                               text);
+        default:
+            return text;
+    }
+}
+
 std::size_t take_body(char* octets, std::size_t, std::size_t size, void* to) {
     auto& transfer = *static_cast<Transfer*>(to);
     if (transfer.request.on_body) {
@@ -61,12 +103,19 @@ void set_up(Transfer& transfer) {
                          static_cast<long>(request.connect_timeout->count()));
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, request.verify_tls ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, request.verify_tls ? 2L : 0L);
+    if (!request.ca_file.empty()) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, request.ca_file.c_str());
+        curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    }
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
     for (const std::string& header : request.headers)
         transfer.headers = curl_slist_append(transfer.headers, header.c_str());
+    if (!request.token.empty())
+        transfer.headers = curl_slist_append(
+            transfer.headers, fmt::format("Authorization: Bearer {}", request.token).c_str());
     if (!request.body.empty() || request.method == "PUT" || request.method == "POST") {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                          static_cast<curl_off_t>(request.body.size()));
@@ -160,10 +209,8 @@ struct Client::State {
             transfer->done(std::move(transfer->response));
         } else if (transfer->too_long) {
             transfer->done(fail("the reply is too long"));
-        } else if (code == CURLE_OPERATION_TIMEDOUT) {
-            transfer->done(fail("timeout"));
         } else {
-            transfer->done(fail(transfer->error[0] ? transfer->error : curl_easy_strerror(code)));
+            transfer->done(fail(complaint(*transfer, code)));
         }
     }
 

@@ -21,11 +21,15 @@ struct Request {
     std::string method = "GET";
     std::string url;
     std::vector<std::string> headers;  // "Name: value"
+    std::string token;                 // not empty: "Authorization: Bearer" carries it (RFC 6750)
     std::string body;
     Milliseconds timeout{30'000};  // of all of it; 0: none
     std::optional<Milliseconds> connect_timeout;
     std::optional<SocketAddress> connect_to;  // instead of where the URL's host resolves to
     bool verify_tls = true;
+    std::string ca_file;  // PEM; whose roots alone count, instead of the system's
+    // What whoever runs us calls ca_file, as in "--ca": complaints about certificates name it.
+    std::string ca_option;
     std::size_t body_octets_max = 64 * 1024 * 1024;
     // Given the body as it comes, instead of Response::body; false: it has seen enough, and the
     // request ends well.

@@ -1,7 +1,10 @@
 #include "dnsd/api/front.h"
 
 #include <fmt/format.h>
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -15,6 +18,7 @@
 #include "base/io/tcp.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "dnsd/api/handshakes.h"
 #include "dnsd/api/problem.h"
 
 namespace dnsd::api {
@@ -30,6 +34,10 @@ constexpr std::size_t connection_memory_octets = 24 * 1024;
 // A body that is too large is read and thrown away, so that the client reads our answer; up to
 // here.
 constexpr std::size_t discarded_octets_max = 64 * 1024 * 1024;
+// What RFC 9325 §3.1 and §4.2 leave: TLS 1.2 and 1.3, ephemeral keys, authenticated encryption.
+constexpr const char* tls_priorities =
+    "PFS:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:"
+    "+CHACHA20-POLY1305:%SERVER_PRECEDENCE";
 
 struct Counters {
     Counter requests, too_many, body_too_large, left;
@@ -74,9 +82,12 @@ class MicroExchange final : public Exchange, public std::enable_shared_from_this
 
 class MicroFront final : public Front {
   public:
-    MicroFront(io::Loop& loop, Limits limits, Handler handler)
+    MicroFront(io::Loop& loop, Limits limits, std::shared_ptr<const Certificate> certificate,
+               Handler handler)
         : limits_(limits),
+          certificate_(std::move(certificate)),
           handler_(std::move(handler)),
+          handshakes_(loop, limits.idle_timeout, [this] { run_soon(); }),
           run_soon_(loop, [this] { run(); }),
           look_(loop, [this] { look_at_clients(); }) {
         look_.repeat(look_every);
@@ -84,6 +95,10 @@ class MicroFront final : public Front {
     ~MicroFront() override;
 
     Result<> listen(io::Loop& loop, const SocketAddress& address);
+    void set_certificate(std::shared_ptr<const Certificate> certificate) override {
+        DNSD_ASSERT(certificate_ && certificate);
+        certificate_ = std::move(certificate);
+    }
     const std::vector<SocketAddress>& addresses() const noexcept override { return addresses_; }
     void stop_listening() override;
     std::size_t under_way() const noexcept override { return exchanges_; }
@@ -116,13 +131,16 @@ class MicroFront final : public Front {
                                          const char* method);
     void run();
     void look_at_clients();
+    bool is_there(int descriptor) const;
 
     Limits limits_;
+    std::shared_ptr<const Certificate> certificate_;  // null: plain HTTP
     Handler handler_;
     std::vector<Listener> listeners_;
     std::vector<SocketAddress> addresses_;
     struct Client {
         int descriptor;
+        std::shared_ptr<const Certificate> shown;
         bool is_gone = false;               // when we looked last
         MicroExchange* exchange = nullptr;  // whose request has come whole
     };
@@ -131,6 +149,7 @@ class MicroFront final : public Front {
     std::size_t exchanges_ = 0;
     bool running_ = false;
     Counters counters_;
+    Handshakes handshakes_;
     io::Timer run_soon_, look_;
 };
 
@@ -138,6 +157,19 @@ SocketAddress client_of(MHD_Connection* connection) {
     const MHD_ConnectionInfo* info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     return SocketAddress::from(*info->client_addr);
+}
+
+gnutls_session_t session_of(MHD_Connection* connection) {
+    const MHD_ConnectionInfo* info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return static_cast<gnutls_session_t>(info->tls_session);
+}
+
+// Each session is given the certificate of its time when it begins (on_connection), so that a
+// reload is a swap; libmicrohttpd, which does not start without a certificate, gets this.
+int no_certificate(gnutls_session_t, const gnutls_cert_retr_st*, gnutls_pcert_st**, unsigned*,
+                   gnutls_ocsp_data_st**, unsigned*, gnutls_privkey_t*, unsigned*) {
+    return GNUTLS_E_INSUFFICIENT_CREDENTIALS;
 }
 
 // ---- one exchange
@@ -274,6 +306,7 @@ MicroFront::~MicroFront() {
         MicroExchange* exchange = *suspended.begin();
         exchange->wake();
     }
+    handshakes_.resume_all();
     for (Listener& listener : listeners_) {
         listener.poll.reset();
         MHD_stop_daemon(listener.daemon);
@@ -289,13 +322,20 @@ Result<> MicroFront::listen(io::Loop& loop, const SocketAddress& address) {
         std::chrono::ceil<std::chrono::seconds>(limits_.idle_timeout).count());
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     if (std::holds_alternative<Ipv6>(address.ip)) flags |= MHD_USE_IPv6;
+    const MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, nullptr}};
+    MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(tls_priorities)},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, reinterpret_cast<void*>(&no_certificate)},
+        {MHD_OPTION_END, 0, nullptr}};
+    if (certificate_) flags |= MHD_USE_TLS;
     MHD_Daemon* daemon = MHD_start_daemon(
         flags, 0, nullptr, nullptr, &on_request, this, MHD_OPTION_EXTERNAL_LOGGER, &log_line,
         nullptr, MHD_OPTION_LISTEN_SOCKET, descriptor, MHD_OPTION_CONNECTION_LIMIT,
         limits_.connections_max + 64,  // these are told why they go
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_memory_octets, MHD_OPTION_CONNECTION_TIMEOUT,
         seconds, MHD_OPTION_UNESCAPE_CALLBACK, &unchanged, nullptr, MHD_OPTION_NOTIFY_COMPLETED,
-        &on_ended, this, MHD_OPTION_NOTIFY_CONNECTION, &on_connection, this, MHD_OPTION_END);
+        &on_ended, this, MHD_OPTION_NOTIFY_CONNECTION, &on_connection, this, MHD_OPTION_ARRAY,
+        certificate_ ? tls : plain, MHD_OPTION_END);
     if (!daemon) return fail(fmt::format("{}: libmicrohttpd does not start", address.print()));
     const MHD_DaemonInfo* info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
     Listener& listener = listeners_.emplace_back();
@@ -316,9 +356,10 @@ void MicroFront::stop_listening() {
 void MicroFront::run() {
     if (running_) return;
     running_ = true;
+    for (const Listener& listener : listeners_) MHD_run(listener.daemon);
+    handshakes_.suspend();
     std::optional<Milliseconds> next;
     for (const Listener& listener : listeners_) {
-        MHD_run(listener.daemon);
         MHD_UNSIGNED_LONG_LONG timeout = 0;
         if (MHD_get_timeout(listener.daemon, &timeout) == MHD_YES) {
             const Milliseconds after(static_cast<std::int64_t>(timeout));
@@ -329,13 +370,23 @@ void MicroFront::run() {
     if (next) run_soon_.start(*next);
 }
 
+// Who leaves TLS says so in a last record, which nobody reads while the connection is suspended:
+// there the end of the connection counts even behind octets that are unread.
+bool MicroFront::is_there(int descriptor) const {
+    if (certificate_) {
+        pollfd socket{descriptor, POLLRDHUP, 0};
+        return poll(&socket, 1, 0) <= 0;
+    }
+    char octet;
+    const ssize_t got = recv(descriptor, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
 void MicroFront::look_at_clients() {
+    handshakes_.look();
     for (auto& [connection, client] : clients_) {
-        char octet;
-        const ssize_t got = recv(client.descriptor, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
-        const bool is_there = got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
-        const bool was_gone = std::exchange(client.is_gone, !is_there);
-        if (is_there || !was_gone) continue;
+        const bool was_gone = std::exchange(client.is_gone, !is_there(client.descriptor));
+        if (!client.is_gone || !was_gone) continue;
         if (client.exchange) {
             client.exchange->client_left();
         } else {
@@ -371,6 +422,7 @@ void MicroFront::dispatch(const std::shared_ptr<MicroExchange>& exchange) {
 
 std::shared_ptr<MicroExchange> MicroFront::begin(MHD_Connection* connection, const char* url,
                                                  const char* method) {
+    handshakes_.done(connection);
     auto exchange = std::make_shared<MicroExchange>(*this, connection);
     Request& request = exchange->request;
     request.method = method;
@@ -440,10 +492,16 @@ void MicroFront::on_connection(void* front, MHD_Connection* connection, void**,
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const MHD_ConnectionInfo* info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        self.clients_.emplace(connection, Client{info->connect_fd});
+        self.clients_.emplace(connection, Client{info->connect_fd, self.certificate_});
+        if (self.certificate_) {
+            const gnutls_session_t session = session_of(connection);
+            self.certificate_->show_in(session);
+            self.handshakes_.begin(connection, session, info->connect_fd);
+        }
         ++self.by_client_[client];
         self.counters_.connections.fetch_add(1, std::memory_order_relaxed);
     } else {
+        self.handshakes_.end(connection);
         self.clients_.erase(connection);
         if (--self.by_client_[client] == 0) self.by_client_.erase(client);
         self.counters_.connections.fetch_sub(1, std::memory_order_relaxed);
@@ -484,6 +542,11 @@ std::vector<Metric> MicroFront::metrics() const {
              Metric::Kind::Counter,
              {{{}, value(counters_.left.value()), {}}},
              {}},
+            {"dnsd_api_handshakes_failed_total",
+             "TLS connections that ended before their handshake did",
+             Metric::Kind::Counter,
+             {{{}, value(handshakes_.failed()), {}}},
+             {}},
             std::move(replies)};
 }
 
@@ -497,8 +560,11 @@ const std::string* Request::header(std::string_view name) const noexcept {
 }
 
 Result<std::unique_ptr<Front>> Front::open(io::Loop& loop, std::vector<SocketAddress> listen,
-                                           Limits limits, Handler handler) {
-    auto front = std::make_unique<MicroFront>(loop, limits, std::move(handler));
+                                           Limits limits,
+                                           std::shared_ptr<const Certificate> certificate,
+                                           Handler handler) {
+    auto front =
+        std::make_unique<MicroFront>(loop, limits, std::move(certificate), std::move(handler));
     for (const SocketAddress& address : listen) {
         if (auto listening = front->listen(loop, address); !listening)
             return std::unexpected(listening.error());

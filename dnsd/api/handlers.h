@@ -45,6 +45,7 @@ class Handlers {
 
     void set_tokens(Tokens tokens) { tokens_ = std::move(tokens); }
     void set_metrics_open(bool open) { metrics_open_ = open; }
+    void set_tls(bool tls) { tls_ = tls; }
     void set_api_addresses(std::vector<SocketAddress> addresses) {
         api_addresses_ = std::move(addresses);
     }
@@ -100,7 +101,7 @@ class Handlers {
     const Clock& clock_;
     WallTime started_;
     Tokens tokens_;
-    bool metrics_open_ = false;
+    bool metrics_open_ = false, tls_ = false;
     bool warned_of_zero_ttl_ = false;
     std::vector<SocketAddress> api_addresses_;
     SnapshotView<registry::State> state_;

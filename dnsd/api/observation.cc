@@ -114,12 +114,13 @@ void Handlers::show_status(const Call& call) {
          fmt::format(
              R"({{"version":{},"started":"{}","revision":{},"namespaces":{},"services":{},)"
              R"("instances":{{"total":{},"healthy":{},"unhealthy":{},"unknown":{},"draining":{}}},)"
-             R"("waiting":{},"watching":{},"following":{},"replica":{},"dns":{},"api":{},"store":{{"writable":{},"reason":{}}}}})",
+             R"("waiting":{},"watching":{},"following":{},"replica":{},"dns":{},"api":{},"tls":{},"store":{{"writable":{},"reason":{}}}}})",
              quoted_json(surroundings_.version), print_time(started_), state.revision,
              state.namespaces.size(), services, instances, healthy, unhealthy,
              instances - healthy - unhealthy - draining, draining, waiters_.size(), watch_.size(),
              changes_.size(), replica, list(surroundings_.dns_addresses), list(api_addresses_),
-             writable.has_value(), writable ? "null" : quoted_json(writable.error().message))});
+             tls_, writable.has_value(),
+             writable ? "null" : quoted_json(writable.error().message))});
 }
 
 void Handlers::show_metrics(const Call& call) {

@@ -117,7 +117,7 @@ constexpr std::string_view schemas = R"json({
         "labels": {"type": "object", "additionalProperties": {"type": "string"}, "required": [
             "__meta_dnsd_namespace", "__meta_dnsd_service", "__meta_dnsd_instance",
             "__meta_dnsd_status"]}}}},
-"Status": {"type": "object"},
+"Status": {"type": "object", "properties": {"tls": {"type": "boolean"}}},
 "Cache": {"type": "object", "properties": {"entries": {"type": "integer"},
     "octets": {"type": "integer"}, "hits": {"type": "integer"}, "stale_hits": {"type": "integer"},
     "misses": {"type": "integer"}, "evictions": {"type": "integer"},

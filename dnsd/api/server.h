@@ -16,8 +16,10 @@ namespace dnsd::api {
 class Server {
   public:
     struct Options {
-        std::vector<SocketAddress> listen;  // port 0 takes a free one
-        std::string tokens_file;            // empty: nobody is asked for a token
+        std::vector<SocketAddress> listen;      // port 0 takes a free one
+        std::string tokens_file;                // empty: nobody is asked for a token
+        std::string tls_certificate_file = {};  // empty: plain HTTP
+        std::string tls_key_file = {};
         bool metrics_open = false;
         unsigned connections_max = 20'000;
         unsigned connections_per_client_max = 20'000;
@@ -35,8 +37,9 @@ class Server {
     // Takes no more connections, answers what was submitted, lets go who waits; then ends.
     virtual void stop() = 0;
     virtual const std::vector<SocketAddress>& addresses() const noexcept = 0;
-    // Any thread. A bad file changes nothing.
-    virtual Result<> reload_tokens(const std::string& path) = 0;
+    // Reads the files of `options` again, and takes over nothing else of them. A bad file changes
+    // nothing; whether TLS is spoken stays as it was. The thread that start() was called by.
+    virtual Result<> reload(const Options& options) = 0;
 };
 
 }  // namespace dnsd::api

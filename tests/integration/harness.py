@@ -11,6 +11,7 @@ import pathlib
 import queue
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -64,6 +65,7 @@ class Daemon:
         self.dns: list[tuple[str, int]] = []
         self.apis: list[tuple[str, int]] = []
         self.token: str | None = None
+        self.tls: ssl.SSLContext | None = None  # how the API is spoken to, if it is over TLS
 
     # Life
 
@@ -142,11 +144,11 @@ class Daemon:
 
     @property
     def api(self) -> "Api":
-        return Api(*self.apis[0], token=self.token)
+        return Api(*self.apis[0], token=self.token, tls=self.tls)
 
     @property
     def url(self) -> str:
-        return f"http://{self.apis[0][0]}:{self.apis[0][1]}"
+        return f"{'https' if self.tls else 'http'}://{self.apis[0][0]}:{self.apis[0][1]}"
 
     def query(self, name: str, rr_type="A", tcp=False, server=None, **options) -> dns.message.Message:
         """One question from a fresh socket. Options are those of dns.message.make_query."""
@@ -168,11 +170,16 @@ class Daemon:
 class Api:
     """The REST API, a connection for each request."""
 
-    def __init__(self, host: str, port: int, token: str | None = None):
-        self.host, self.port, self.token = host, port, token
+    def __init__(self, host: str, port: int, token: str | None = None, tls: ssl.SSLContext | None = None):
+        self.host, self.port, self.token, self.tls = host, port, token, tls
+
+    def connect(self, timeout=PATIENCE) -> http.client.HTTPConnection:
+        if self.tls:
+            return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.tls)
+        return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
 
     def request(self, method: str, path: str, body=None, headers=None, timeout=PATIENCE) -> "Response":
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        connection = self.connect(timeout)
         try:
             if body is not None and not isinstance(body, (bytes, str)):
                 body = json.dumps(body)
@@ -197,7 +204,7 @@ class Api:
     @contextlib.contextmanager
     def watch(self, query="", headers=None, timeout=PATIENCE):
         """Server-sent events of /v1/watch, as an iterator of ServerSentEvent."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        connection = self.connect(timeout)
         try:
             connection.request("GET", f"/v1/watch{query}", headers=self._headers(headers))
             reply = connection.getresponse()

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/http/client.h"
 #include "base/text.h"
 
 namespace dnsd::ctl {
@@ -11,6 +10,8 @@ namespace {
 
 // A server that holds writes back (publish_delay) answers late.
 constexpr Milliseconds timeout(120'000);
+// Somebody may listen there who never answers a handshake.
+constexpr Milliseconds connect_timeout(10'000);
 
 Refusal refusal_of(int status, const std::string& body) {
     const Json problem = Json::parse(body, nullptr, false);
@@ -24,19 +25,22 @@ Refusal refusal_of(int status, const std::string& body) {
 
 }  // namespace
 
-std::vector<std::string> Api::headers() const {
-    std::vector<std::string> headers = {"Accept: application/json"};
-    if (!token_.empty()) headers.push_back("Authorization: Bearer " + token_);
-    return headers;
+http::Request Api::request(const std::string& path) const {
+    http::Request request;
+    request.url = server_ + path;
+    request.headers = {"Accept: application/json"};
+    request.token = token_;
+    request.ca_file = ca_file_;
+    request.ca_option = "--ca";
+    request.timeout = timeout;
+    request.connect_timeout = connect_timeout;
+    return request;
 }
 
 Result<Reply, Refusal> Api::send(std::string method, const std::string& path,
                                  const Json& body) const {
-    http::Request request;
+    http::Request request = this->request(path);
     request.method = std::move(method);
-    request.url = server_ + path;
-    request.headers = headers();
-    request.timeout = timeout;
     if (!body.is_null()) {
         request.headers.emplace_back("Content-Type: application/json");
         request.body = body.dump();
@@ -62,9 +66,7 @@ Result<void, Refusal> Api::follow(
     std::string head;  // of a problem, if it is one
     http::EventStream stream(
         [&](const http::ServerSentEvent& event) { goes_on = goes_on && on_event(event); });
-    http::Request request;
-    request.url = server_ + path;
-    request.headers = headers();
+    http::Request request = this->request(path);
     request.timeout = Milliseconds(0);
     if (!last_event_id.empty()) request.headers.push_back("Last-Event-ID: " + last_event_id);
     request.on_body = [&](std::string_view octets) {

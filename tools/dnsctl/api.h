@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/http/client.h"
 #include "base/http/event_stream.h"
 #include "base/result.h"
 
@@ -24,11 +25,12 @@ struct Reply {
     Json body;
 };
 
-// A value: where the server is and who we are.
+// A value: where the server is, how it proves that it is that, and who we are.
 class Api {
   public:
-    Api(std::string server, std::string token)
-        : server_(std::move(server)), token_(std::move(token)) {
+    // `ca_file` names the roots of an https server's certificate; empty: the system's.
+    Api(std::string server, std::string ca_file, std::string token)
+        : server_(std::move(server)), ca_file_(std::move(ca_file)), token_(std::move(token)) {
         while (server_.ends_with('/')) server_.pop_back();
     }
 
@@ -42,9 +44,9 @@ class Api {
         const std::function<bool(const http::ServerSentEvent&)>& on_event) const;
 
   private:
-    std::vector<std::string> headers() const;
+    http::Request request(const std::string& path) const;
 
-    std::string server_, token_;
+    std::string server_, ca_file_, token_;
 };
 
 // "/v1/namespaces/demo.internal/services/web", each part encoded.

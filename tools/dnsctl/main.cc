@@ -25,7 +25,7 @@ namespace {
 // What a command line says; each command reads what is its own.
 struct Given {
     std::string server = "http://127.0.0.1:8053";
-    std::string token_file;
+    std::string token_file, ca_file;
     bool json = false;
 
     std::string within, service, id;  // namespace, service, instance
@@ -410,6 +410,9 @@ struct Commands {
             ->capture_default_str();
         app.add_option("--token-file", given.token_file, "A file that holds a token")
             ->envname("DNSD_TOKEN_FILE");
+        app.add_option("--ca", given.ca_file,
+                       "A PEM file of the roots that an https:// server's certificate comes from; "
+                       "the system's if it is not given");
         app.add_flag("--json", given.json, "Prints JSON instead of tables");
         add_namespaces();
         add_services();
@@ -581,7 +584,8 @@ int run(int argc, char** argv) {
     }
     const auto token = read_token(commands.given.token_file);
     if (!token) return complain(token.error().message);
-    return commands.called(commands.given, Api(commands.given.server, *token));
+    return commands.called(commands.given,
+                           Api(commands.given.server, commands.given.ca_file, *token));
 }
 
 }  // namespace

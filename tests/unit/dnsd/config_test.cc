@@ -76,6 +76,28 @@ TEST_CASE("addresses that are none are refused with what is taken instead") {
     CHECK_FALSE(check(with({"advertise=example.org"})));
 }
 
+TEST_CASE("off loopback tokens are wanted, and TLS unless plain HTTP is asked for by name") {
+    CHECK(check(with({"api.listen=['127.0.0.1:0', '[::1]:0']"})));
+    CHECK_FALSE(check(with({"api.listen=['0.0.0.0:8053']"})));
+    CHECK_FALSE(check(with({"api.listen=['0.0.0.0:8053']", "api.insecure=true"})));
+    const auto refused = check(with({"api.listen=['0.0.0.0:8053']", "api.tokens=tokens"}));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message ==
+          "api.listen: 0.0.0.0:8053 is not loopback, and tokens over plain HTTP can be read on the "
+          "way; api.tls_cert prevents it, api.insecure = true allows it");
+    CHECK(check(with({"api.listen=['0.0.0.0:8053']", "api.tokens=tokens", "api.insecure=true"})));
+    CHECK(check(with({"api.listen=['0.0.0.0:8053']", "api.tokens=tokens", "api.tls_cert=dnsd.pem",
+                      "api.tls_key=dnsd.key"})));
+    CHECK_FALSE(check(
+        with({"api.listen=['0.0.0.0:8053']", "api.tls_cert=dnsd.pem", "api.tls_key=dnsd.key"})));
+}
+
+TEST_CASE("a certificate wants its key, and a key its certificate") {
+    CHECK_FALSE(check(with({"api.tls_cert=dnsd.pem"})));
+    CHECK_FALSE(check(with({"api.tls_key=dnsd.key"})));
+    CHECK(check(with({"api.tls_cert=dnsd.pem", "api.tls_key=dnsd.key"})));
+}
+
 TEST_CASE("what forwarding is told is checked before anything starts") {
     for (const char* assignment :
          {"recursion_allow=['10.0.0.1/8']", "recursion_allow=['anybody']",
