@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -165,6 +166,16 @@ def test_what_comes_in_many_records_at_once_is_read_to_its_end(tls, octets_of_a_
         while octets := session.read(65536):
             answers += octets
     assert answers.startswith(b"HTTP/1.1 201") and answers.endswith(b'{"alive":true}'), answers
+
+
+def test_a_request_that_is_none_is_answered_and_closed(tls):
+    for octets in (b"nonsense\r\n\r\n", b"GET /healthz HTTP/9.9\r\n\r\n", b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\n\r\n"):
+        with socket.create_connection(tls.apis[0], 10) as plain, \
+                tls.tls.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=True) as session:
+            session.sendall(octets)
+            with contextlib.suppress(ConnectionResetError):
+                answer = session.recv(65536)
+                assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5", b"HTTP/1.0 4")), answer
 
 
 def test_waiting_clients_that_left_are_missed(tls):
@@ -359,7 +370,10 @@ def test_garbage_instead_of_a_handshake_ends_and_harms_nobody(tls):
         if number % 2:
             for _ in range(draw.randrange(1, 8)):
                 octets[draw.randrange(len(octets))] = draw.randrange(256)
-        raw_tcp(tls.apis[0], bytes(octets))
+        try:
+            raw_tcp(tls.apis[0], bytes(octets))
+        except OSError as error:
+            assert error.errno == errno.ENOTCONN  # it was closed before we were done
         if number % 50 == 0:
             assert tls.api.get("/healthz")
     make_service(tls.api)
