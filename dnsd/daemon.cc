@@ -68,6 +68,7 @@ Result<replica::Follower::Options> follower_options(const Options& options) {
     for (std::string& centre : out.centres) {
         while (centre.ends_with('/')) centre.pop_back();
     }
+    out.ca_file = options.text("replica.ca_file");
     const std::string& path = options.text("replica.token");
     if (path.empty()) return out;
     std::ifstream file(path);

@@ -140,8 +140,9 @@ void RealFollower::connect() {
     request.timeout = Milliseconds(0);
     request.connect_timeout = options_.silence_max;
     request.headers = {"Accept: text/event-stream"};
-    if (!options_.token.empty())
-        request.headers.push_back("Authorization: Bearer " + options_.token);
+    request.token = options_.token;
+    request.ca_file = options_.ca_file;
+    request.ca_option = "replica.ca_file";
     if (!wants_all_) {
         request.url += "&identity=" + percent_encoded(identity_);
         request.headers.push_back(fmt::format("Last-Event-ID: {}", revision_));

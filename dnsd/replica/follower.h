@@ -17,6 +17,7 @@ class Follower {
     struct Options {
         std::vector<std::string> centres;  // "http://192.0.2.1:8053"; one is followed at a time
         std::string token;                 // empty: none
+        std::string ca_file;               // PEM: the roots for https; empty: the system's
         Milliseconds silence_max{5'000};   // then the next centre is tried
         // A reconnection waits a random part of this, doubled each time up to the maximum: a
         // thousand that lost their centre together do not come back together.

@@ -396,3 +396,16 @@ def test_it_stops_with_streams_waits_and_handshakes_under_way(tls):
     for connection in waiting:
         assert connection.getresponse().status in (200, 503)
         connection.close()
+
+
+def test_a_replica_follows_over_tls_and_believes_its_own_roots_alone(make_tls, make_dnsd, authority):
+    centre = make_tls("centre").start()
+    make_service(centre.api)
+    centre.api.put(I1, GOOD)
+    replica = make_dnsd("replica", settings={"replica.follow": [centre.url]}).start()
+    trouble = until(lambda: replica.api.get("/v1/status")["replica"]["trouble"], "it is told")
+    assert "certificate" in trouble and "replica.ca_file" in trouble
+    replica.stop()
+    replica.settings["replica.ca_file"] = str(authority.root)
+    replica.start()
+    until(lambda: replica.addresses("web.demo.internal") == [GOOD["ipv4"]], "it follows")
