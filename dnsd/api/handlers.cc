@@ -66,7 +66,8 @@ Handlers::Handlers(io::Loop& loop, Surroundings& surroundings, std::shared_ptr<C
       state_(registry_.state()),
       waiters_(loop, registry_),
       watch_(loop, registry_, *surroundings.events),
-      changes_(loop, registry_, *surroundings.events, clock) {}
+      changes_(loop, registry_, *surroundings.events, clock),
+      xds_holds_(loop, registry_.state(), clock) {}
 
 void Handlers::handle(const std::shared_ptr<Exchange>& exchange) {
     const Request& request = exchange->request;
@@ -78,7 +79,7 @@ void Handlers::handle(const std::shared_ptr<Exchange>& exchange) {
         return;
     }
     const Route& route = *found->route;
-    const Call call{exchange, std::move(found->names)};
+    Call call{exchange, std::move(found->names), {}};
     if (auto problem = judge_token(route, call)) return call.refuse(*problem);
     if (!surroundings_.following.centres.empty() && changes_registry(route)) {
         return call.refuse({421, fmt::format("this is a replica; changes are made at {}",
@@ -92,7 +93,7 @@ void Handlers::handle(const std::shared_ptr<Exchange>& exchange) {
     (this->*route.handler)(call);
 }
 
-std::optional<Problem> Handlers::judge_token(const Route& route, const Call& call) const {
+std::optional<Problem> Handlers::judge_token(const Route& route, Call& call) const {
     if (!tokens_.are_wanted() || route.role == Role::None) return std::nullopt;
     if (metrics_open_ && route.handler == &Handlers::show_metrics) return std::nullopt;
     const std::string* header = call.request().header("Authorization");
@@ -107,6 +108,10 @@ std::optional<Problem> Handlers::judge_token(const Route& route, const Call& cal
         return Problem{403, fmt::format("the token may not do this; it takes the role {}",
                                         route.role == Role::Write ? "write" : "report")};
     if (token->namespaces.empty()) return std::nullopt;
+    if (route.reach == Reach::Narrowed) {
+        call.readable.insert(token->namespaces.begin(), token->namespaces.end());
+        return std::nullopt;
+    }
     const bool in_path = route.path.find("{namespace}") != route.path.npos;
     const auto wanted =
         in_path ? std::optional(lower_cased(call.names[0])) : call.query("namespace");
@@ -122,12 +127,20 @@ void Handlers::news(const registry::Published& published) {
     waiters_.news(published);
     watch_.news(published);
     changes_.news(published);
+    xds_holds_.news(published);
 }
 
 void Handlers::stop() {
     waiters_.answer_all();
     watch_.end_all();
     changes_.end_all();
+    xds_holds_.close();
+}
+
+// Whoever is held was let in by the tokens before.
+void Handlers::set_tokens(Tokens tokens) {
+    tokens_ = std::move(tokens);
+    xds_holds_.release_all();
 }
 
 void Handlers::submit(const Call& call, registry::Change change, Render render) {

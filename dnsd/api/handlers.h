@@ -15,6 +15,7 @@
 #include "dnsd/api/tokens.h"
 #include "dnsd/api/waiters.h"
 #include "dnsd/api/watch.h"
+#include "dnsd/api/xds_holds.h"
 #include "zone/model/types.h"
 #include "zone/registry/registry.h"
 #include "zone/store/store.h"
@@ -43,7 +44,7 @@ class Handlers {
     void news(const registry::Published& published);
     void stop();  // whoever waits or watches is let go
 
-    void set_tokens(Tokens tokens) { tokens_ = std::move(tokens); }
+    void set_tokens(Tokens tokens);
     void set_metrics_open(bool open) { metrics_open_ = open; }
     void set_tls(bool tls) { tls_ = tls; }
     void set_api_addresses(std::vector<SocketAddress> addresses) {
@@ -74,6 +75,10 @@ class Handlers {
     void flush_cache(const Call& call);
     void list_upstreams(const Call& call);
     void list_targets(const Call& call);
+    void discover_endpoints(const Call& call) { discover(XdsType::Endpoints, call); }
+    void discover_clusters(const Call& call) { discover(XdsType::Clusters, call); }
+    void discover_routes(const Call& call) { discover(XdsType::Routes, call); }
+    void discover_listeners(const Call& call) { discover(XdsType::Listeners, call); }
     void show_status(const Call& call);
     void show_metrics(const Call& call);
     void show_health(const Call& call);
@@ -83,7 +88,8 @@ class Handlers {
   private:
     using Render = std::function<Reply(const registry::Applied&)>;
 
-    std::optional<Problem> judge_token(const Route& route, const Call& call) const;
+    std::optional<Problem> judge_token(const Route& route, Call& call) const;
+    void discover(XdsType type, const Call& call);
     void submit(const Call& call, registry::Change change, Render render);
     void warn_of_zero_ttl(bool is_zero);
     // Names as the registry spells them: of the path, and of ?namespace=&service=.
@@ -108,6 +114,7 @@ class Handlers {
     Waiters waiters_;
     Watch watch_;
     Changes changes_;
+    XdsHolds xds_holds_;
 };
 
 }  // namespace dnsd::api

@@ -85,6 +85,19 @@ void Handlers::list_targets(const Call& call) {
                                                   registry_.state().load(), std::move(*filter))));
 }
 
+// An Envoy that asks without saying which namespaces means all that its token may read.
+void Handlers::discover(XdsType type, const Call& call) {
+    auto request = decode_discovery_request(type, call.request().body);
+    if (!request) return call.refuse(request.error());
+    const auto& asked = request->scope.namespaces;
+    for (const std::string& name : asked.value_or(std::set<std::string>())) {
+        if (!call.readable.empty() && !call.readable.contains(name))
+            return call.refuse({403, fmt::format("the token is not for namespace {}", name)});
+    }
+    request->scope.readable = call.readable;
+    xds_holds_.add(call, std::move(*request));
+}
+
 void Handlers::show_status(const Call& call) {
     const registry::State& state = state_.latest();
     std::size_t services = 0, instances = 0, healthy = 0, unhealthy = 0, draining = 0;
@@ -145,6 +158,7 @@ void Handlers::show_metrics(const Call& call) {
                        Metric::Kind::Gauge,
                        {{{}, static_cast<double>(changes_.size()), {}}},
                        {}});
+    for (Metric& metric : xds_holds_.metrics()) metrics.push_back(std::move(metric));
     call.reply({200, print_metrics(metrics), "text/plain; version=0.0.4; charset=utf-8", {}});
 }
 

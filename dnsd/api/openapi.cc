@@ -117,6 +117,18 @@ constexpr std::string_view schemas = R"json({
         "labels": {"type": "object", "additionalProperties": {"type": "string"}, "required": [
             "__meta_dnsd_namespace", "__meta_dnsd_service", "__meta_dnsd_instance",
             "__meta_dnsd_status"]}}}},
+"DiscoveryRequest": {"type": "object", "properties": {
+    "version_info": {"type": "string"}, "type_url": {"type": "string"},
+    "resource_names": {"type": "array", "items": {"type": "string"}, "maxItems": 1000},
+    "node": {"type": "object", "properties": {"id": {"type": "string"},
+        "metadata": {"type": "object", "properties": {
+            "namespaces": {"type": "array", "items": {"type": "string"}},
+            "services": {"type": "array", "items": {"type": "string"}},
+            "listener": {"type": "string"},
+            "tcp": {"type": "object", "additionalProperties": {"type": "string"}}}}}}}},
+"DiscoveryResponse": {"type": "object", "properties": {
+    "version_info": {"type": "string"}, "type_url": {"type": "string"},
+    "resources": {"type": "array", "items": {"type": "object"}}}},
 "Status": {"type": "object", "properties": {"tls": {"type": "boolean"}}},
 "Cache": {"type": "object", "properties": {"entries": {"type": "integer"},
     "octets": {"type": "integer"}, "hits": {"type": "integer"}, "stale_hits": {"type": "integer"},

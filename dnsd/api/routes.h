@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ class Handlers;
 struct Call {
     std::shared_ptr<Exchange> exchange;
     std::vector<std::string> names;  // what stood for {…} in the path, decoded
+    std::set<std::string> readable;  // Reach::Narrowed: the token's namespaces; empty: all
 
     const Request& request() const noexcept { return exchange->request; }
     std::optional<std::string> query(std::string_view name) const;
@@ -35,6 +37,10 @@ struct Parameter {
     std::string_view help;
 };
 
+// What a token that is bound to namespaces may do: only what is asked for one of them, or what
+// keeps to them by itself.
+enum class Reach { Asked, Narrowed };
+
 struct Route {
     std::string_view method;
     std::string_view path;  // "/v1/namespaces/{namespace}"
@@ -45,6 +51,7 @@ struct Route {
     std::string_view body;   // a schema of openapi.cc; empty: the request has no body
     std::string_view reply;  // the same
     std::vector<int> statuses;
+    Reach reach = Reach::Asked;
 };
 
 std::span<const Route> route_table() noexcept;
