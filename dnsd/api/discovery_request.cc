@@ -88,13 +88,15 @@ class Reader final : public nlohmann::json_sax<Json> {
         return std::move(request_);
     }
 
-    bool null() override { return true; }  // protobuf's JSON: as if it were not there
+    // In protobuf's JSON a field that is null is not there.
+    bool null() override { return is_top() ? no_object() : true; }
     bool boolean(bool) override { return other(); }
     bool number_integer(number_integer_t) override { return other(); }
     bool number_unsigned(number_unsigned_t) override { return other(); }
     bool number_float(number_float_t, const string_t&) override { return other(); }
     bool binary(binary_t&) override { return other(); }
     bool string(string_t& text) override {
+        if (is_top()) return no_object();
         if (ignored_ > 0 || next().place == Place::Ignored) return true;
         return next().shape == Shape::Text ? take(std::move(text)) : misshapen();
     }

@@ -25,9 +25,8 @@ constexpr Milliseconds answered_known_for(5'000);
 constexpr std::size_t answered_max = 100'000;
 
 std::uint64_t hash_of(const Exchange& exchange, const DiscoveryRequest& request) {
-    const std::string text =
-        fmt::format("{}\n{}:{}\n{}\n{}", print(exchange.request.client.ip), request.node.size(),
-                    request.node, request.version, rendering_key(request));
+    const std::string text = fmt::format("{}\n{}:{}\n{}", print(exchange.request.client.ip),
+                                         request.node.size(), request.node, rendering_key(request));
     return XXH3_64bits(text.data(), text.size());
 }
 
@@ -54,7 +53,7 @@ void XdsHolds::add(const Call& call, DiscoveryRequest request) {
     Hold hold{call.exchange, std::move(request), "", {}};
     const XdsAnswer& ours = rendering(hold.request, renderings);
     const auto answered = find_answered(hash_of(*hold.exchange, hold.request));
-    if (answered && answered->version == ours.version) {
+    if (answered && answered->version == ours.version && answered->asked == hold.request.version) {
         refused_.add();
         hold.refused = ours.version;
         hold.deadline = answered->when + refused_again_after;
@@ -143,7 +142,8 @@ const XdsAnswer& XdsHolds::rendering(const DiscoveryRequest& request, Renderings
 
 void XdsHolds::answer(const Hold& hold, const XdsAnswer& answer) {
     sent_.add();
-    remember(hash_of(*hold.exchange, hold.request), answer.version);
+    remember(hash_of(*hold.exchange, hold.request),
+             {hold.request.version, answer.version, loop_.now()});
     hold.exchange->reply({200, answer.body});
 }
 
@@ -207,14 +207,14 @@ void XdsHolds::set_timer() {
     timer_.start(std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(left)));
 }
 
-std::optional<XdsHolds::Answered> XdsHolds::find_answered(std::uint64_t asked) const {
-    const auto found = answered_.find(asked);
+std::optional<XdsHolds::Answered> XdsHolds::find_answered(std::uint64_t who) const {
+    const auto found = answered_.find(who);
     if (found == answered_.end() || found->second.when + answered_known_for <= loop_.now())
         return std::nullopt;
     return found->second;
 }
 
-void XdsHolds::remember(std::uint64_t asked, const std::string& version) {
+void XdsHolds::remember(std::uint64_t who, Answered answered) {
     while (!answers_.empty() && (answers_.front().first + answered_known_for <= loop_.now() ||
                                  answers_.size() >= answered_max)) {
         // One that was answered again since is also further back.
@@ -223,8 +223,8 @@ void XdsHolds::remember(std::uint64_t asked, const std::string& version) {
             answered_.erase(found);
         answers_.pop_front();
     }
-    answered_.insert_or_assign(asked, Answered{version, loop_.now()});
-    answers_.emplace_back(loop_.now(), asked);
+    answers_.emplace_back(answered.when, who);
+    answered_.insert_or_assign(who, std::move(answered));
 }
 
 std::vector<Metric> XdsHolds::metrics() const {

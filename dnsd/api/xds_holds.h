@@ -42,9 +42,10 @@ class XdsHolds {
         std::string refused;  // the version that the node did not take
         SteadyTime deadline;
     };
-    // What was answered to whom, kept while it may come back refused.
+    // What was answered last to whom, kept while it may come back refused: by the same node, asking
+    // for the same, with the version that it had before.
     struct Answered {
-        std::string version;
+        std::string asked, version;
         SteadyTime when;
     };
     // The latest state and what has been rendered of it: many nodes ask for the same.
@@ -65,8 +66,8 @@ class XdsHolds {
     void let_go(const Hold& hold);
     bool note_offer(const std::string& cluster, const registry::State& state);
 
-    std::optional<Answered> find_answered(std::uint64_t asked) const;
-    void remember(std::uint64_t asked, const std::string& version);
+    std::optional<Answered> find_answered(std::uint64_t who) const;
+    void remember(std::uint64_t who, Answered answered);
     void on_time();
     void set_timer();
 
