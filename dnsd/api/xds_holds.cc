@@ -110,7 +110,7 @@ void XdsHolds::reconsider(const std::set<std::uint64_t>& numbers, Renderings& re
     for (const std::uint64_t number : std::vector(numbers.begin(), numbers.end())) {
         const Hold& hold = held_.at(number);
         const XdsAnswer& ours = rendering(hold.request, renderings);
-        if (is_news(hold, ours, *renderings.state)) answer(take(number), ours);
+        if (is_news(hold, ours, *renderings.state)) answer(release(number), ours);
     }
 }
 
@@ -122,7 +122,7 @@ bool XdsHolds::note_offer(const std::string& cluster, const registry::State& sta
 }
 
 void XdsHolds::release_all() {
-    while (!held_.empty()) let_go(take(held_.begin()->first));
+    while (!held_.empty()) let_go(release(held_.begin()->first));
     set_timer();
 }
 
@@ -156,7 +156,7 @@ void XdsHolds::keep(Hold hold) {
     const std::uint64_t number = ++last_number_;
     // An Envoy describes itself in 77 kB each time, and holds a request per cluster.
     hold.exchange->request.body = {};
-    hold.exchange->on_gone = [this, number] { take(number); };
+    hold.exchange->on_gone = [this, number] { take(number); };  // the client has left
     by_deadline_.emplace(hold.deadline, number);
     if (hold.request.type != XdsType::Endpoints || hold.request.names.empty()) {
         by_type_[hold.request.type].insert(number);
@@ -166,12 +166,18 @@ void XdsHolds::keep(Hold hold) {
     held_.emplace(number, std::move(hold));
 }
 
+// To be answered: from now on the client may leave unnoticed.
+XdsHolds::Hold XdsHolds::release(std::uint64_t number) {
+    Hold hold = take(number);
+    hold.exchange->on_gone = nullptr;
+    return hold;
+}
+
 XdsHolds::Hold XdsHolds::take(std::uint64_t number) {
     const auto found = held_.find(number);
     DNSD_ASSERT(found != held_.end());
     Hold hold = std::move(found->second);
     held_.erase(found);
-    hold.exchange->on_gone = nullptr;
     by_deadline_.erase({hold.deadline, number});
     by_type_[hold.request.type].erase(number);
     for (const std::string& cluster : hold.request.names) {
@@ -186,7 +192,7 @@ XdsHolds::Hold XdsHolds::take(std::uint64_t number) {
 void XdsHolds::on_time() {
     Renderings renderings = this->renderings();
     while (!by_deadline_.empty() && by_deadline_.begin()->first <= loop_.now()) {
-        Hold hold = take(by_deadline_.begin()->second);
+        Hold hold = release(by_deadline_.begin()->second);
         hold.refused.clear();  // it has waited long enough for the same again
         const XdsAnswer& ours = rendering(hold.request, renderings);
         if (is_news(hold, ours, *renderings.state)) {

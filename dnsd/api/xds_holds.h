@@ -60,6 +60,7 @@ class XdsHolds {
     static bool is_news(const Hold& hold, const XdsAnswer& answer, const registry::State& state);
 
     void keep(Hold hold);
+    Hold release(std::uint64_t number);
     Hold take(std::uint64_t number);
     void reconsider(const std::set<std::uint64_t>& numbers, Renderings& renderings);
     void answer(const Hold& hold, const XdsAnswer& answer);

@@ -57,7 +57,9 @@ TEST_CASE("query parameters are known, and there once") {
 TEST_CASE("whatever changes something asks for a role, and nothing but health is open") {
     for (const Route& route : route_table()) {
         CAPTURE(route.path);
-        if (route.method != "GET") CHECK(route.role >= Role::Report);
+        // xDS asks by POST, since its questions are long.
+        const bool asks = route.method == "GET" || route.path.starts_with("/v3/discovery:");
+        if (!asks) CHECK(route.role >= Role::Report);
         if (route.role == Role::None) CHECK((route.path == "/healthz" || route.path == "/readyz"));
         CHECK_FALSE(route.summary.empty());
         CHECK_FALSE(route.statuses.empty());
