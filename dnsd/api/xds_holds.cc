@@ -154,8 +154,9 @@ void XdsHolds::let_go(const Hold& hold) {
 
 void XdsHolds::keep(Hold hold) {
     const std::uint64_t number = ++last_number_;
-    // An Envoy describes itself in 77 kB each time, and holds a request per cluster.
-    hold.exchange->request.body = {};
+    // An Envoy describes itself in 77 kB each time, and holds a request per cluster: assigning an
+    // empty string would keep the octets.
+    std::string().swap(hold.exchange->request.body);
     hold.exchange->on_gone = [this, number] { take(number); };  // the client has left
     by_deadline_.emplace(hold.deadline, number);
     if (hold.request.type != XdsType::Endpoints || hold.request.names.empty()) {

@@ -108,7 +108,8 @@ def many_nodes(folder: pathlib.Path) -> None:
     began, cpu = time.monotonic(), cpu_seconds(dnsd.process)
     while time.monotonic() - began < 40:
         nodes.serve(0.1)
-    print(f"at rest: {100 * (cpu_seconds(dnsd.process) - cpu) / (time.monotonic() - began):.1f} % of a core, "
+    at_rest = (cpu_seconds(dnsd.process) - cpu) / (time.monotonic() - began)
+    print(f"at rest: {100 * at_rest:.1f} % of a core, "
           f"{resident_megabytes(dnsd.process):.0f} MB")
 
     lasts, costs = [], []
@@ -122,10 +123,11 @@ def many_nodes(folder: pathlib.Path) -> None:
             moments += nodes.serve(1)
         change.join()
         lasts.append(1000 * (moments[-1] - sent))
-        until(lambda: nodes.serve(0) == [] and metric(dnsd.api, "dnsd_xds_held") == wanted, "all wait again")
-        costs.append(cpu_seconds(dnsd.process) - cpu)
+        # Some are always between two holds.
+        until(lambda: nodes.serve(0) == [] and metric(dnsd.api, "dnsd_xds_held") > 0.995 * wanted, "they wait again")
+        costs.append(cpu_seconds(dnsd.process) - cpu - at_rest * (time.monotonic() - sent))
     print(f"a change of one service: the last of {NODES} nodes has it {statistics.median(lasts):.0f} ms after the request "
-          f"was sent (worst {max(lasts):.0f}), {1000 * statistics.mean(costs):.0f} ms CPU of dnsd until all wait again")
+          f"was sent (worst {max(lasts):.0f}), {1000 * statistics.mean(costs):.0f} ms CPU of dnsd more than at rest")
     dnsd.kill()
 
 
@@ -151,7 +153,7 @@ def real_envoy(folder: pathlib.Path) -> None:
                 took.append(1000 * (shown - wall_time(event["times"]["committed"])))
             took.sort()
             print(f"{CHANGES} changes {what}: from commit to Envoy's /clusters median {statistics.median(took):.1f} ms, "
-                  f"p90 {took[89]:.1f}, p99 {took[98]:.1f}, max {took[-1]:.1f}")
+                  f"p99 {took[CHANGES * 99 // 100 - 1]:.1f}, max {took[-1]:.1f}")
 
 
 def main() -> None:
@@ -162,8 +164,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         real = pathlib.Path(folder) / "real"
         real.mkdir()
-        real_envoy(real)
         many_nodes(pathlib.Path(folder) / "many")
+        real_envoy(real)
 
 
 if __name__ == "__main__":
