@@ -3,7 +3,6 @@ each change."""
 
 import concurrent.futures
 import hashlib
-import http.client
 import json
 import random
 import signal
@@ -12,8 +11,8 @@ import time
 
 import pytest
 
-from envoy import API, BOOTSTRAP, ROOT, Traffic, discover, metric, running_envoy
-from harness import NAMESPACE, PATIENCE, WEB, Api, make_service, texts, until, wall_time
+from envoy import API, BOOTSTRAP, Traffic, discover, metric, running_envoy
+from harness import NAMESPACE, PATIENCE, ROOT, WEB, Api, make_service, texts, until
 from namespaces import in_namespaces
 
 CHECKED = {"failure_policy": "fail_closed", "check": {"type": "custom"}}
