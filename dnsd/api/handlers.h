@@ -86,6 +86,7 @@ class Handlers {
     void show_openapi(const Call& call);
 
   private:
+    bool awaits_centre() const;
     using Render = std::function<Reply(const registry::Applied&)>;
 
     std::optional<Problem> judge_token(const Route& route, Call& call) const;

@@ -76,9 +76,11 @@ void Handlers::list_events(const Call& call) {
 }
 
 // Never 404: Prometheus keeps its last list on anything but 200, and would go on scraping a service
-// that was deleted. Never 503 either: nobody is answered before the zones are loaded, and a store
-// that cannot be written says nothing against what is read.
+// that was deleted. 503 only at a replica that has not heard its centre yet: nobody else is
+// answered before the zones are loaded, and a store that cannot be written says nothing against
+// what is read.
 void Handlers::list_targets(const Call& call) {
+    if (awaits_centre()) return call.refuse({503, "the centre has not been heard yet"});
     auto filter = service_filter(call);
     if (!filter) return call.refuse(filter.error());
     call.exchange->stream("application/json", std::make_shared<TargetList>(ServiceWalk(
@@ -162,13 +164,17 @@ void Handlers::show_metrics(const Call& call) {
     call.reply({200, print_metrics(metrics), "text/plain; version=0.0.4; charset=utf-8", {}});
 }
 
+bool Handlers::awaits_centre() const {
+    const Following& following = surroundings_.following;
+    return !following.centres.empty() && !following.status().has_state;
+}
+
 void Handlers::show_health(const Call& call) { call.reply({200, R"({"alive":true})"}); }
 
 // Zones are loaded and sockets bound before the API answers anybody.
 void Handlers::show_readiness(const Call& call) {
     const auto writable = registry_.check_writable();
-    const Following& following = surroundings_.following;
-    if (!following.centres.empty() && !following.status().has_state)
+    if (awaits_centre())
         return call.reply(
             {503, R"({"ready":false,"reasons":["the centre has not been heard yet"]})"});
     if (writable) return call.reply({200, R"({"ready":true,"reasons":[]})"});
