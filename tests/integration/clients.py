@@ -47,6 +47,8 @@ def documented(path: str) -> str:
 class Scene:
     """Namespaces with dnsd in them, and folders of our own where clients want fixed ones."""
 
+    ttl, negative_ttl = TTL, NEGATIVE_TTL
+
     def __init__(self, make_dnsd, folder: pathlib.Path):
         self.folder = folder
         for own in ("/run", "/var/cache"):
@@ -68,7 +70,7 @@ class Scene:
         path = make_service(self.dnsd.api, {
             "failure_policy": "fail_closed", "max_answers": 100,
             "check": {"type": "custom", "initial_status": "healthy"}},
-            name=service, namespace={"ttl": TTL, "negative_ttl": NEGATIVE_TTL})
+            name=service, namespace={"ttl": self.ttl, "negative_ttl": self.negative_ttl})
         self.dnsd.api.put(f"{path}/instances", {"instances": [
             {"id": instance, "ipv4": address, "port": PORT}
             for instance, address in ADDRESSES.items() if instance.startswith(f"{service}-")]})

@@ -27,6 +27,7 @@ import dns.rdatatype
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DNSD = os.environ.get("DNSD", str(ROOT / "build/dev/dnsd"))
 DNSCTL = os.environ.get("DNSCTL", str(ROOT / "build/dev/dnsctl"))
+DNSD_AGENT = os.environ.get("DNSD_AGENT", str(ROOT / "build/dev/dnsd-agent"))
 
 # The longest that anything may take before a test gives up: generous, since sanitizers are slow and
 # two cores are shared. No test waits for it to pass.

@@ -1,0 +1,200 @@
+"""dnsd-agent, and the stock caches that it empties: as clients.py runs them, and with a way in."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import socketserver
+import subprocess
+import threading
+
+import dns.message
+import dns.query
+
+from clients import (CACHE, INSTANCES, SERVER, UNPACKED, Bind, Cache, Dnsmasq, Nscd, Scene, SystemdResolved,
+                     Unbound)
+from harness import DNSD_AGENT, PATIENCE, REPORT_OF_SANITIZER, texts, until
+
+
+class Agent:
+    """One dnsd-agent. Restarted, it keeps its state."""
+
+    def __init__(self, folder: pathlib.Path, follow: str, settings=None, wrapper=()):
+        self.folder, self.wrapper = folder, list(wrapper)
+        self.settings = {"follow": [follow], "state_file": str(folder / "agent.json"), "log.level": "debug",
+                         "reconnect_max": 0.2} | (settings or {})
+        self.log_path = folder / "agent.log"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> "Agent":
+        """Returns once it follows."""
+        command = [*self.wrapper, DNSD_AGENT]
+        for name, value in self.settings.items():
+            command += ["--set", f"{name}={json.dumps(value)}"]
+        before = self.count("following ")
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        until(lambda: self.count("following ") > before or self.process.poll() is not None, "the agent follows")
+        assert self.process.poll() is None, self.log
+        return self
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        status = self.process.wait(PATIENCE)
+        self.process = None
+        assert not REPORT_OF_SANITIZER.search(self.log), self.log
+        assert status == 0, self.log
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def count(self, text: str) -> int:
+        return self.log.count(text)
+
+    def wait_for(self, text: str, times=1) -> None:
+        until(lambda: self.count(text) >= times, f"the agent says {text!r} {times} times")
+
+    def wait_until_saved(self, dnsd) -> None:
+        """All that dnsd has done is done here, and kept."""
+        newest = dnsd.api.get("/v1/events?limit=1")["events"][0]["revision"]
+        state = pathlib.Path(self.settings["state_file"])
+        until(lambda: state.exists() and json.loads(state.read_text())["revision"] == newest, "the state is saved")
+
+    def status(self) -> dict[str, str]:
+        """What SIGUSR1 has it say of itself, in the first line."""
+        before = self.count("status revision=")
+        self.process.send_signal(signal.SIGUSR1)
+        until(lambda: self.count("status revision=") > before, "it tells its status")
+        line = [line for line in self.log.splitlines() if "status revision=" in line][-1]
+        return dict(re.findall(r"(\w+)=(\S+)", line))
+
+
+class LongScene(Scene):
+    """TTLs that nobody could wait for."""
+
+    ttl, negative_ttl = 300, 300
+
+
+class Emptied:
+    """What the agent needs to empty a cache, beside how it runs."""
+
+    rr_types = ("A", "SRV")
+    setting: str  # of the agent's `caches`
+
+    def ask(self, rr_type: str, service: str) -> list[str]:
+        name = self.name(rr_type, service)
+        reply = dns.query.udp(dns.message.make_query(name, rr_type), CACHE, PATIENCE)
+        return [text.split()[-1] for text in texts(reply, rr_type)]
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        return self.ask(rr_type, service)
+
+    def restart(self) -> None:
+        self.stop()
+        self.launch(*self.process.args)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        def answers() -> bool:
+            question = dns.message.make_query("localhost", "A")
+            try:
+                dns.query.udp(question, CACHE, 0.1)
+            except (OSError, dns.exception.Timeout):
+                return False
+            return True
+
+        until(answers, f"{self.title} answers")
+
+
+class EmptiedUnbound(Emptied, Unbound):
+    setting = "unbound=/run/unbound.ctl"
+    CONTROL = "remote-control:\n    control-enable: yes\n    control-interface: /run/unbound.ctl\n" \
+              "    control-use-cert: no\n"
+
+    def configuration(self, path: str) -> str:
+        return super().configuration(path) + self.CONTROL
+
+
+class EmptiedBind(Emptied, Bind):
+    setting = "bind=rndc -s 127.0.0.1 -p 953 -k /etc/bind/rndc.key"
+
+    def configuration(self, path: str) -> str:
+        return super().configuration(path) + (
+            'include "/etc/bind/rndc.key";\n'
+            'controls { inet 127.0.0.1 port 953 allow { 127.0.0.1; } keys { "rndc-key"; }; };\n')
+
+    def launch(self, *command, **options) -> None:
+        key = pathlib.Path("/etc/bind/rndc.key")
+        if not key.exists():
+            secret = self.scene.run("rndc-confgen", "-k", "rndc-key")
+            key.write_text(re.search(r"^key .*?^};\n", secret, re.S | re.M)[0])
+        super().launch(*command, **options)
+
+
+class EmptiedDnsmasq(Emptied, Dnsmasq):
+    setting = "dnsmasq=/run/dnsmasq.pid"
+
+    def launch(self, *command, **options) -> None:
+        """--no-daemon writes no file with its id."""
+        words = [word for word in command if word != "--no-daemon"]
+        super().launch(*dict.fromkeys([*words, "--keep-in-foreground", "--pid-file=/run/dnsmasq.pid"]), **options)
+
+
+class EmptiedResolved(Emptied, SystemdResolved):
+    setting = "systemd-resolved=/run/resolved.pid"
+
+    def launch(self, *command, **options) -> None:
+        super().launch(*command, **options)
+        pathlib.Path("/run/resolved.pid").write_text(str(self.process.pid))
+
+
+class EmptiedNscd(Emptied, Nscd):
+    rr_types = ("A",)
+    setting = f"nscd={UNPACKED / 'nscd/usr/sbin/nscd'}"
+
+    def look(self, rr_type: str, service: str) -> list[str]:
+        return Nscd.look(self, rr_type, service)
+
+    def wait_until_ready(self) -> None:
+        def answers() -> bool:
+            with socket.socket(socket.AF_UNIX) as control:
+                return control.connect_ex("/run/nscd/socket") == 0
+
+        until(answers, "nscd answers")
+
+
+EMPTIED = {kind.title: kind for kind in (EmptiedUnbound, EmptiedBind, EmptiedDnsmasq, EmptiedResolved, EmptiedNscd)}
+
+
+class ControlSocket:
+    """A unix socket that answers every line with `reply`, and remembers them; with None it hangs."""
+
+    def __init__(self, path: pathlib.Path, reply: bytes | None = b"ok\n"):
+        self.path, self.lines = path, []
+        lines = self.lines
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                line = self.rfile.readline().decode().strip()
+                lines.append(line)
+                if reply is not None:
+                    self.wfile.write(reply)
+
+        if reply is None:
+            self.hung = socket.socket(socket.AF_UNIX)
+            self.hung.bind(str(path))
+            self.hung.listen()
+            return
+        self.server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
