@@ -185,7 +185,13 @@ struct Client::State {
 
     void act(curl_socket_t socket, int events) {
         int running = 0;
+        inside = true;
         curl_multi_socket_action(multi, socket, events, &running);
+        inside = false;
+        for (const std::uint64_t number : std::exchange(to_start, {})) {
+            if (const auto found = transfers.find(number); found != transfers.end())
+                curl_multi_add_handle(multi, found->second->easy);
+        }
         int left = 0;
         while (CURLMsg* message = curl_multi_info_read(multi, &left)) {
             if (message->msg != CURLMSG_DONE) continue;
@@ -220,6 +226,9 @@ struct Client::State {
     std::map<curl_socket_t, std::unique_ptr<io::Poll>> polls;
     std::map<std::uint64_t, std::unique_ptr<Transfer>> transfers;
     std::uint64_t last_number = 0;
+    // libcurl takes no new request while it hands over a body: what on_body sends starts after it.
+    bool inside = false;
+    std::vector<std::uint64_t> to_start;
 };
 
 Client::Client(io::Loop& loop) : state_(std::make_unique<State>(loop)) {}
@@ -231,7 +240,11 @@ std::uint64_t Client::send(Request request, Done done) {
     transfer->done = std::move(done);
     set_up(*transfer);
     const std::uint64_t number = ++state_->last_number;
-    curl_multi_add_handle(state_->multi, transfer->easy);  // starts by the timer
+    if (state_->inside) {
+        state_->to_start.push_back(number);
+    } else {
+        curl_multi_add_handle(state_->multi, transfer->easy);  // starts by the timer
+    }
     state_->transfers.emplace(number, std::move(transfer));
     return number;
 }

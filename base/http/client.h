@@ -51,7 +51,8 @@ class Client {
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
-    // `done` is called once, from the loop, unless the request is cancelled first.
+    // `done` is called once, from the loop, unless the request is cancelled first. May be called
+    // from inside `done` and `on_body`.
     std::uint64_t send(Request request, Done done);
     void cancel(std::uint64_t number);  // nothing happens if it has ended
 

@@ -10,11 +10,12 @@ import socketserver
 import subprocess
 import threading
 
+import dns.exception
 import dns.message
 import dns.query
 
-from clients import (CACHE, INSTANCES, SERVER, UNPACKED, Bind, Cache, Dnsmasq, Nscd, Scene, SystemdResolved,
-                     Unbound)
+from clients import (CACHE, UNPACKED, Bind, Client, Dnsmasq, Nscd, Scene, SystemdResolved, Unbound, ask_haproxy,
+                     page, servers_of_haproxy)
 from harness import DNSD_AGENT, PATIENCE, REPORT_OF_SANITIZER, texts, until
 
 
@@ -174,6 +175,101 @@ class EmptiedNscd(Emptied, Nscd):
 
 
 EMPTIED = {kind.title: kind for kind in (EmptiedUnbound, EmptiedBind, EmptiedDnsmasq, EmptiedResolved, EmptiedNscd)}
+
+
+class DrivenHaProxy(Client):
+    """With a front end on port 8000, and its backend `web` in the file that the agent writes."""
+
+    title, package = "HAProxy", "haproxy"
+    SOCKET, SERVERS = "/run/haproxy.sock", "/run/haproxy-servers.cfg"
+    CONFIGURATION = f"""
+global
+    stats socket {SOCKET} level admin expose-fd listeners
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 60s
+    timeout server 60s
+frontend all
+    bind 127.0.0.1:8000
+    use_backend web
+"""
+
+    def start(self) -> None:
+        if not (own := pathlib.Path("/run/haproxy.cfg")).exists():
+            own.write_text(self.CONFIGURATION)
+        self.launch("haproxy", "-W", "-db", "-f", str(own), "-f", self.SERVERS)
+        until(lambda: self.worker() is not None, "HAProxy runs")
+
+    def restart(self) -> None:
+        self.stop()
+        pathlib.Path(self.SOCKET).unlink()
+        self.start()
+
+    def reload(self) -> None:
+        """Returns once the new worker is the one that is talked to."""
+        before = self.worker()
+        self.process.send_signal(signal.SIGUSR2)
+        until(lambda: self.worker() not in (None, before), "a new worker runs")
+
+    def worker(self) -> str | None:
+        try:
+            return re.search(r"^Pid: (\d+)", self.ask("show info"), re.M)[1]
+        except (OSError, TypeError):
+            return None
+
+    def ask(self, command: str) -> str:
+        return ask_haproxy(self.SOCKET, command)
+
+    def servers(self) -> dict[str, dict[str, str]]:
+        return {server["srv_name"]: server for server in servers_of_haproxy(self.SOCKET, "web")}
+
+    def ready(self) -> set[str]:
+        """Those that new requests may go to."""
+        return {name for name, server in self.servers().items()
+                if server["srv_op_state"] == "2" and server["srv_admin_state"] == "0"}
+
+    @staticmethod
+    def settings(scene: Scene, **more) -> dict:
+        """What the agent is told."""
+        return {"haproxy.socket": DrivenHaProxy.SOCKET, "haproxy.file": DrivenHaProxy.SERVERS,
+                "haproxy.backends": ["web=demo.internal/web"], "haproxy.interval": 0.5} | more
+
+    @staticmethod
+    def get(path="/"):
+        return page("127.0.0.1", 8000, path)
+
+
+class Load:
+    """Requests through a proxy, each on a connection of its own, from a few threads until it is stopped."""
+
+    def __init__(self, get, threads=4):
+        self.get, self.ended, self.failures, self.done = get, threading.Event(), [], 0
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
+
+    def __enter__(self) -> "Load":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error) -> None:
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+    def run(self) -> None:
+        while not self.ended.is_set():
+            try:
+                status = self.get().status
+                if status != 200:
+                    self.failures.append(status)
+            except OSError as error:
+                self.failures.append(repr(error))
+            self.done += 1
+
+    def wait_for_more(self, requests=100) -> None:
+        before = self.done
+        until(lambda: self.done >= before + requests, f"{requests} more requests are done")
 
 
 class ControlSocket:

@@ -389,13 +389,7 @@ class HaProxy(Client):
         return general + "\n".join(re.sub(r"\bweb\b|(?<=_)web", service, backends) for service in SERVICES)
 
     def look(self, rr_type: str, service: str) -> list[str]:
-        with socket.socket(socket.AF_UNIX) as admin:
-            admin.settimeout(PATIENCE)
-            admin.connect(self.admin_socket)
-            admin.sendall(f"show servers state {service}-by-{rr_type.lower()}\n".encode())
-            table = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
-        heads, *rows = [line.removeprefix("# ").split() for line in table.splitlines()[1:] if line]
-        servers = [dict(zip(heads, row)) for row in rows]
+        servers = servers_of_haproxy(self.admin_socket, f"{service}-by-{rr_type.lower()}")
         # Running, and not in maintenance since its name does not resolve (bit 5).
         return [server["srv_addr"] for server in servers
                 if server["srv_op_state"] == "2" and not int(server["srv_admin_state"]) & 0x20]
@@ -456,6 +450,21 @@ class Prometheus(Client):
         targets = reply.json["data"]["activeTargets"] if reply.status == 200 else []
         return [target["labels"]["instance"].rpartition(":")[0] for target in targets
                 if target["discoveredLabels"]["__meta_dns_name"] == self.name(rr_type, service)]
+
+
+def ask_haproxy(admin_socket: str, command: str) -> str:
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.settimeout(PATIENCE)
+        admin.connect(admin_socket)
+        admin.sendall(f"{command}\n".encode())
+        return b"".join(iter(lambda: admin.recv(65536), b"")).decode()
+
+
+def servers_of_haproxy(admin_socket: str, backend: str) -> list[dict[str, str]]:
+    """The rows of `show servers state`, by the heads of its columns."""
+    table = ask_haproxy(admin_socket, f"show servers state {backend}")
+    heads, *rows = [line.removeprefix("# ").split() for line in table.splitlines()[1:] if line]
+    return [dict(zip(heads, row)) for row in rows]
 
 
 def page(host: str, port: int, path: str) -> Response:

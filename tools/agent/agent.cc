@@ -1,18 +1,26 @@
 #include "tools/agent/agent.h"
 
 #include <csignal>
+#include <map>
+#include <memory>
 #include <optional>
+#include <set>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/http/client.h"
 #include "base/io/loop.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "tools/agent/config.h"
 #include "tools/agent/files.h"
 #include "tools/agent/flusher.h"
 #include "tools/agent/follower.h"
+#include "tools/agent/haproxy.h"
+#include "tools/agent/output.h"
 #include "tools/agent/position.h"
+#include "tools/agent/services.h"
 
 namespace dnsd::agent {
 
@@ -20,6 +28,25 @@ namespace {
 
 // The position may be a little old: what it misses is emptied once more.
 constexpr Milliseconds save_after(500);
+constexpr Milliseconds reconfirm_interval(1000);  // of one instance
+constexpr Milliseconds haproxy_timeout(2000);     // of one command; each takes 0.1 ms
+
+HaProxy::Options haproxy_options(const Options& options) {
+    return {.socket = options.text("haproxy.socket"),
+            .file = options.text("haproxy.file"),
+            .bindings = bindings_of(options),
+            .backend_lines = options.list("haproxy.backend_lines"),
+            .server_options = options.text("haproxy.server_options"),
+            .interval = milliseconds_of(options, "haproxy.interval"),
+            .timeout = haproxy_timeout};
+}
+
+std::set<ServiceKey> services_in(const Options& options) {
+    std::set<ServiceKey> keys;
+    for (const Binding& binding : bindings_of(options)) keys.insert(binding.service);
+    for (const OutputRule& rule : outputs_of(options)) keys.insert(rule.service);
+    return keys;
+}
 
 Position position_in(const std::string& file) {
     const auto text = file.empty() ? std::nullopt : read_whole(file);
@@ -38,6 +65,8 @@ class RealAgent final : public Agent {
     void changed(const Change& change);
     void start_over(const Snapshot& snapshot);
     void forget_everything();
+    void tell(const ServiceKey& service, const Members& members);
+    void reconfirm(const ServiceKey& service, const std::string& id);
     void save();
     void report() const;
 
@@ -48,6 +77,11 @@ class RealAgent final : public Agent {
     io::Loop loop_;
     http::Client client_;
     Flusher flusher_;
+    std::unique_ptr<HaProxy> haproxy_;  // null: it is not driven
+    std::vector<std::unique_ptr<Output>> outputs_;
+    const bool reconfirms_;
+    std::map<std::pair<ServiceKey, std::string>, SteadyTime> reconfirmed_;  // when it was asked for
+    Services services_;
     std::optional<Follower> follower_;
     io::Timer save_;
     bool save_waits_ = false;
@@ -62,7 +96,20 @@ RealAgent::RealAgent(const Options& options)
                 .repeat = milliseconds_of(options, "flush_repeat"),
                 .timeout = milliseconds_of(options, "flush_timeout")},
                caches_of(options)),
+      reconfirms_(options.boolean("haproxy.reconfirm")),
+      services_(
+          loop_, client_, services_in(options),
+          [this](std::string_view path) { return follower_->request(path); },
+          [this](const ServiceKey& key, const Members& members) { tell(key, members); }),
       save_(loop_, [this] { save(); }) {
+    if (!options.list("haproxy.backends").empty()) {
+        haproxy_ = std::make_unique<HaProxy>(
+            loop_, haproxy_options(options),
+            [this](const ServiceKey& service, const std::string& id) { reconfirm(service, id); });
+    }
+    for (OutputRule& rule : outputs_of(options))
+        outputs_.push_back(std::make_unique<Output>(loop_, std::move(rule),
+                                                    milliseconds_of(options, "command_timeout")));
     follower_.emplace(
         loop_, client_,
         Follower::Options{.centres = options.list("follow"),
@@ -73,7 +120,7 @@ RealAgent::RealAgent(const Options& options)
         Follower::Listener{.changed = [this](const Change& change) { changed(change); },
                            .start_over = [this](const Snapshot& snapshot) { start_over(snapshot); },
                            .doubted = [this] { forget_everything(); },
-                           .resumed = [] {}},
+                           .resumed = [this] { services_.read_all(); }},
         position_.revision, seeded_by_machine());
 }
 
@@ -91,6 +138,11 @@ void RealAgent::changed(const Change& change) {
                change.namespace_name, change.service);
     if (!change.namespace_name.empty()) position_.namespaces.insert(change.namespace_name);
     flusher_.forget(change.stale);
+    if (change.service.empty()) {
+        services_.read_all();
+    } else {
+        services_.read({change.namespace_name, change.service}, change.cause == "service_deleted");
+    }
     if (!save_waits_) save_.start(save_after);
     save_waits_ = true;
 }
@@ -98,6 +150,7 @@ void RealAgent::changed(const Change& change) {
 void RealAgent::start_over(const Snapshot& snapshot) {
     position_.namespaces.insert(snapshot.namespaces.begin(), snapshot.namespaces.end());
     forget_everything();
+    services_.read_all();
 }
 
 void RealAgent::forget_everything() {
@@ -106,6 +159,34 @@ void RealAgent::forget_everything() {
     flusher_.forget(everything);
     if (!save_waits_) save_.start(save_after);
     save_waits_ = true;
+}
+
+void RealAgent::tell(const ServiceKey& service, const Members& members) {
+    log::info("members service={} used={} draining={}", log::quoted(service.print()),
+              members.used.size(), members.draining.size());
+    if (haproxy_) haproxy_->set_members(service, members);
+    for (const auto& output : outputs_) {
+        if (output->rule().service == service) output->set_members(members);
+    }
+}
+
+void RealAgent::reconfirm(const ServiceKey& service, const std::string& id) {
+    if (!reconfirms_) return;
+    const SteadyTime now = machine_clock().steady();
+    std::erase_if(reconfirmed_,
+                  [&](const auto& one) { return now >= one.second + reconfirm_interval; });
+    if (!reconfirmed_.try_emplace({service, id}, now).second) return;
+    log::info("HAProxy sees it down service={} id={}", log::quoted(service.print()),
+              log::quoted(id));
+    http::Request request =
+        follower_->request(service.path() + "/instances/" + percent_encoded(id) + "/reconfirm");
+    request.method = "POST";
+    client_.send(std::move(request), [](const Result<http::Response>& reply) {
+        // It is asked again as long as HAProxy sees it down.
+        if (!reply || reply->status >= 300)
+            log::debug("reconfirm is refused reason={}",
+                       log::quoted(reply ? reply->body : reply.error().message));
+    });
 }
 
 void RealAgent::save() {
@@ -133,6 +214,15 @@ void RealAgent::report() const {
     for (const auto& emptier : flusher_.emptiers()) {
         log::info("status cache={} well={} flushes={} failures={}", emptier->cache().word(),
                   emptier->is_well(), emptier->counts().flushes, emptier->counts().failures);
+    }
+    if (haproxy_)
+        log::info("status haproxy well={} looks={} commands={} failures={}", haproxy_->is_well(),
+                  haproxy_->counts().looks, haproxy_->counts().commands,
+                  haproxy_->counts().failures);
+    for (const auto& output : outputs_) {
+        log::info("status output={} writes={} commands={} failures={}",
+                  log::quoted(output->rule().file), output->counts().writes,
+                  output->counts().commands, output->counts().failures);
     }
 }
 
