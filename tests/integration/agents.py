@@ -1,7 +1,7 @@
 """dnsd-agent, and the stock caches that it empties: as clients.py runs them, and with a way in."""
 
+import http.server
 import json
-import os
 import pathlib
 import re
 import signal
@@ -293,4 +293,59 @@ class ControlSocket:
             return
         self.server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
         self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+class Relay:
+    """A UDP path to dnsd that can hold the answers back."""
+
+    def __init__(self, listen: tuple[str, int], server: tuple[str, int]):
+        self.open, self.held = threading.Event(), 0
+        self.open.set()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(listen)
+        self.server = server
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self) -> None:
+        while True:
+            query, client = self.socket.recvfrom(65536)
+            threading.Thread(target=self.pass_on, args=(query, client), daemon=True).start()
+
+    def pass_on(self, query: bytes, client) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as upstream:
+            upstream.settimeout(PATIENCE)
+            upstream.sendto(query, self.server)
+            answer = upstream.recv(65536)
+        if not self.open.is_set():
+            self.held += 1
+        self.open.wait(PATIENCE)
+        self.socket.sendto(answer, client)
+
+
+class Centre:
+    """Says on /v1/watch what a test has it say: for each connection a list of (event, id, data)."""
+
+    def __init__(self, *scripts):
+        scripts, self.resumed = list(scripts), []
+        centre = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                centre.resumed.append(self.headers.get("Last-Event-ID"))
+                self.send_response(200)
+                self.end_headers()
+                for event, identity, data in scripts.pop(0) if scripts else []:
+                    text = data if isinstance(data, str) else json.dumps(data)
+                    self.wfile.write(f"event: {event}\nid: {identity}\ndata: {text}\n\n".encode())
+                self.wfile.flush()
+                centre.ended.wait()
+
+            def log_message(self, *_arguments) -> None:
+                pass
+
+        self.ended = threading.Event()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
