@@ -68,6 +68,7 @@ void HaProxy::look() {
     changed_ = unfinished_ = false;
     next_look_.stop();
     ++counts_.looks;
+    if (!last_file_failure_.empty()) write_file();
     ask("show servers state", [this](const std::string& reply) { plan(reply); });
 }
 

@@ -18,8 +18,9 @@ std::optional<Position> Position::parse(std::string_view text) {
     if (!json.is_object()) return std::nullopt;
     try {
         Position position;
-        if (const Json& revision = json.at("revision"); !revision.is_null())
-            position.revision = revision.get<std::uint64_t>();
+        const Json& revision = json.at("revision");
+        if (!revision.is_null() && !revision.is_number_unsigned()) return std::nullopt;
+        if (!revision.is_null()) position.revision = revision.get<std::uint64_t>();
         position.namespaces = json.at("namespaces").get<std::set<std::string>>();
         return position;
     } catch (const Json::exception&) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/address.h"
@@ -23,12 +24,21 @@ struct Candidate {
     std::uint64_t priority;
 };
 
+// A whole number that fits, or what it is otherwise: not every double can be converted.
+template <class T>
+T whole(const Json& object, const char* field, T otherwise) {
+    const auto found = object.find(field);
+    if (found == object.end() || !found->is_number_unsigned()) return otherwise;
+    const auto value = found->get<std::uint64_t>();
+    return value <= std::numeric_limits<T>::max() ? static_cast<T>(value) : otherwise;
+}
+
 std::optional<Member> read_member(const Json& instance) {
     Member member;
     member.id = instance.value("id", "");
     member.address = instance.value("ipv4", instance.value("ipv6", ""));
-    member.port = instance.value("port", std::uint16_t{0});
-    member.weight = instance.value("weight", std::uint32_t{1});
+    member.port = whole(instance, "port", std::uint16_t{0});
+    member.weight = whole(instance, "weight", std::uint32_t{1});
     // Without a port there is nothing to call; an address goes into commands, so it must be one.
     if (member.id.empty() || member.port == 0 || !parse_ip(member.address)) return std::nullopt;
     return member;
@@ -85,7 +95,7 @@ Members judge(const Json& service, const Json& instances, const Members& before)
         if (status == "unhealthy") members.dead.insert(instance.value("id", ""));
         if (auto member = read_member(instance))
             candidates.push_back({std::move(*member), !is_checked || status == "healthy",
-                                  instance.value("priority", std::uint64_t{0})});
+                                  whole(instance, "priority", std::uint64_t{0})});
     }
     for (Candidate& one : whom_policy_allows(service, std::move(candidates), before))
         members.used.push_back(std::move(one.member));
