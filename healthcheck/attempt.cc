@@ -10,6 +10,7 @@
 #include "base/io/tcp.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "healthcheck/grpc_answer.h"
 #include "healthcheck/http_answer.h"
 
 namespace dnsd::health {
@@ -118,21 +119,28 @@ class SocketAttempt final : public Attempt {
     bool connected_ = false;
 };
 
+// What libcurl is to ask.
+http::Request request_for(const Target& target, std::string_view scheme, std::string_view path) {
+    http::Request request;
+    // The URL's host is what SNI and the certificate's name are about.
+    std::string host = target.host.empty() ? target.address.print() : target.host;
+    if (!target.host.empty() && target.host.find(':') == std::string::npos)
+        host += fmt::format(":{}", target.address.port);
+    request.url = fmt::format("{}://{}{}", scheme, host, path);
+    request.headers = {fmt::format("Host: {}", host_of(target)), "User-Agent: dnsd"};
+    request.connect_to = target.address;
+    request.timeout = target.timeout;
+    request.connect_timeout = target.connect_timeout;
+    request.verify_tls = target.verify_tls;
+    request.closes_with_reset = true;
+    return request;
+}
+
 class HttpsAttempt final : public Attempt {
   public:
     HttpsAttempt(http::Client& client, const Target& target, Done done)
         : client_(client), expectation_(expectation_of(target)), done_(std::move(done)) {
-        http::Request request;
-        // The URL's host is what SNI and the certificate's name are about.
-        std::string host = target.host.empty() ? target.address.print() : target.host;
-        if (!target.host.empty() && target.host.find(':') == std::string::npos)
-            host += fmt::format(":{}", target.address.port);
-        request.url = fmt::format("https://{}{}", host, target.path);
-        request.headers = {fmt::format("Host: {}", host_of(target)), "User-Agent: dnsd"};
-        request.connect_to = target.address;
-        request.timeout = target.timeout;
-        request.connect_timeout = target.connect_timeout;
-        request.verify_tls = target.verify_tls;
+        http::Request request = request_for(target, "https", target.path);
         // All that is read of a body is its beginning; the rest is none of our business.
         request.on_body = [this](std::string_view octets) {
             body_.append(octets.substr(0, HttpAnswer::body_octets_max - body_.size()));
@@ -170,12 +178,54 @@ class HttpsAttempt final : public Attempt {
     std::uint64_t number_ = 0;
 };
 
+// One unary call over HTTP/2 without TLS.
+class GrpcAttempt final : public Attempt {
+  public:
+    GrpcAttempt(http::Client& client, const Target& target, Done done)
+        : client_(client), done_(std::move(done)) {
+        http::Request request = request_for(target, "http", grpc_check_path);
+        request.http2 = true;
+        request.method = "POST";
+        request.headers.insert(request.headers.end(),
+                               {"Content-Type: application/grpc", "TE: trailers"});
+        request.body = encode_grpc_request(target.grpc_service);
+        request.on_header = [this](std::string_view name, std::string_view value, bool trailer) {
+            answer_.read_header(name, value, trailer);
+        };
+        request.on_body = [this](std::string_view octets) { return answer_.read_body(octets); };
+        number_ = client_.send(std::move(request), [this](Result<http::Response> response) {
+            number_ = 0;
+            const Done told = std::move(done_);
+            told(judge(response));  // may destroy us
+        });
+    }
+    ~GrpcAttempt() override {
+        if (number_ != 0) client_.cancel(number_);
+    }
+
+    bool is_connected() const noexcept override { return true; }  // libcurl keeps that timeout
+
+  private:
+    Outcome judge(const Result<http::Response>& response) const {
+        if (!response) return {false, lower_cased(response.error().message)};
+        auto judged = answer_.judge(response->status);
+        return {judged.success, std::move(judged.outcome)};
+    }
+
+    http::Client& client_;
+    Done done_;
+    GrpcAnswer answer_;
+    std::uint64_t number_ = 0;
+};
+
 }  // namespace
 
 std::unique_ptr<Attempt> Attempt::start(io::Loop& loop, http::Client& client, const Target& target,
                                         Done done) {
     if (target.kind == Target::Kind::Https)
         return std::make_unique<HttpsAttempt>(client, target, std::move(done));
+    if (target.kind == Target::Kind::Grpc)
+        return std::make_unique<GrpcAttempt>(client, target, std::move(done));
     return std::make_unique<SocketAttempt>(loop, target, std::move(done));
 }
 

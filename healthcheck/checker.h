@@ -22,18 +22,19 @@ enum class Status : std::uint8_t { Unknown, Healthy, Unhealthy };
 
 // How one endpoint is probed. Targets that compare equal share one probe.
 struct Target {
-    enum class Kind : std::uint8_t { Tcp, Http, Https, Lease };
+    enum class Kind : std::uint8_t { Tcp, Http, Https, Grpc, Lease };
     Kind kind = Kind::Tcp;
     SocketAddress address;
     Milliseconds interval{1000};
     Milliseconds timeout{900};
     std::optional<Milliseconds> connect_timeout;
     std::string path = "/";
-    std::string host;  // Host header and SNI; empty: the address
+    std::string host;  // Host header, :authority and SNI; empty: the address
     std::uint16_t expected_status_least = 200;
     std::uint16_t expected_status_most = 399;
     std::string body_substring;  // empty: the body is not looked at
     bool verify_tls = false;
+    std::string grpc_service;  // empty: the server as a whole
     auto operator<=>(const Target&) const = default;
 };
 

@@ -2,11 +2,13 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <map>
 
 #include "base/assert.h"
+#include "base/text.h"
 
 namespace dnsd::http {
 
@@ -20,7 +22,7 @@ struct Transfer {
     curl_slist* headers = nullptr;
     curl_slist* connect_to = nullptr;
     char error[CURL_ERROR_SIZE] = {};
-    bool too_long = false, stopped = false;
+    bool too_long = false, stopped = false, head_ended = false;
 
     Transfer() = default;
     Transfer(const Transfer&) = delete;
@@ -88,6 +90,28 @@ std::size_t take_body(char* octets, std::size_t, std::size_t size, void* to) {
     return size;
 }
 
+// A status line, a header, the empty line where the head ends, or a trailer. An interim answer has
+// a head of its own.
+std::size_t take_header(char* octets, std::size_t, std::size_t size, void* to) {
+    const std::string_view line(octets, size);
+    auto& transfer = *static_cast<Transfer*>(to);
+    if (line.starts_with("HTTP/")) {
+        transfer.head_ended = false;
+    } else if (trimmed(line).empty()) {
+        transfer.head_ended = true;
+    } else if (const auto colon = line.find(':'); colon != line.npos) {
+        transfer.request.on_header(line.substr(0, colon), trimmed(line.substr(colon + 1)),
+                                   transfer.head_ended);
+    }
+    return size;
+}
+
+int close_with_reset(void*, curl_socket_t socket, curlsocktype) {
+    const linger at_once{1, 0};
+    setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    return CURL_SOCKOPT_OK;
+}
+
 void set_up(Transfer& transfer) {
     CURL* easy = transfer.easy = curl_easy_init();
     DNSD_ASSERT(easy != nullptr);
@@ -110,6 +134,15 @@ void set_up(Transfer& transfer) {
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+    if (request.on_header) {
+        curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &take_header);
+        curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+    }
+    if (request.http2)
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                         static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+    if (request.closes_with_reset)
+        curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &close_with_reset);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
     for (const std::string& header : request.headers)
         transfer.headers = curl_slist_append(transfer.headers, header.c_str());
@@ -215,6 +248,11 @@ struct Client::State {
             transfer->done(std::move(transfer->response));
         } else if (transfer->too_long) {
             transfer->done(fail("the reply is too long"));
+        } else if (code == CURLE_OPERATION_TIMEDOUT) {
+            transfer->done(fail("timeout"));
+        } else if (code == CURLE_GOT_NOTHING && transfer->request.http2) {
+            // To libcurl what an HTTP/1.1 server says here is nothing, and so is a reset stream.
+            transfer->done(fail("no answer in HTTP/2"));
         } else {
             transfer->done(fail(complaint(*transfer, code)));
         }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,10 +31,16 @@ struct Request {
     std::string ca_file;  // PEM; whose roots alone count, instead of the system's
     // What whoever runs us calls ca_file, as in "--ca": complaints about certificates name it.
     std::string ca_option;
+    bool http2 = false;  // at once, without TLS and without an upgrade (RFC 9113 §3.3)
+    // Closed with a reset, so that no TIME_WAIT is left behind.
+    bool closes_with_reset = false;
     std::size_t body_octets_max = 64 * 1024 * 1024;
     // Given the body as it comes, instead of Response::body; false: it has seen enough, and the
     // request ends well.
     std::function<bool(std::string_view octets)> on_body;
+    // Given each header as it comes, and each trailer; where all of it comes at once, trailers may
+    // be told before the body's end.
+    std::function<void(std::string_view name, std::string_view value, bool is_trailer)> on_header;
 };
 
 struct Response {

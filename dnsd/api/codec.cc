@@ -258,7 +258,7 @@ model::Check read_check(const Json& object, const model::Defaults& defaults,
     model::Check check = defaults.service.check;
     Fields fields(object, "/check", errors);
     fields.word("type", check.type, model::parse_check_type,
-                "none, tcp, http, https, lease and custom");
+                "none, tcp, http, https, grpc, lease and custom");
     fields.seconds("interval", check.interval);
     if (check.type == model::CheckType::Tcp && !defaults.timeout_follows_interval) {
         check.timeout = defaults.tcp_timeout;
@@ -282,6 +282,7 @@ model::Check read_check(const Json& object, const model::Defaults& defaults,
     read_expected_status(fields, check);
     fields.text("body_substring", check.body_substring);
     fields.boolean("verify_tls", check.verify_tls);
+    fields.text("grpc_service", check.grpc_service);
     fields.seconds("lease_ttl", check.lease_ttl);
     fields.word("initial_status", check.initial_status, model::parse_health_status,
                 "unknown, healthy and unhealthy");
@@ -381,6 +382,10 @@ Json check_json(const model::Check& check) {
         if (check.body_substring) json["body_substring"] = *check.body_substring;
     }
     if (check.type == model::CheckType::Https) json["verify_tls"] = check.verify_tls;
+    if (check.type == model::CheckType::Grpc) {
+        if (check.host) json["host"] = *check.host;
+        json["grpc_service"] = check.grpc_service;
+    }
     if (check.type == model::CheckType::Lease) json["lease_ttl"] = number(check.lease_ttl);
     json["initial_status"] = model::print(check.initial_status);
     return json;

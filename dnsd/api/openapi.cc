@@ -34,7 +34,7 @@ constexpr std::string_view schemas = R"json({
         "AAAA": {"$ref": "#/components/schemas/Seconds32"},
         "SRV": {"$ref": "#/components/schemas/Seconds32"}}}]},
 "Check": {"type": "object", "additionalProperties": false, "properties": {
-    "type": {"enum": ["none", "tcp", "http", "https", "lease", "custom"]},
+    "type": {"enum": ["none", "tcp", "http", "https", "grpc", "lease", "custom"]},
     "interval": {"type": "number", "minimum": 0.1, "maximum": 3600},
     "timeout": {"type": "number"}, "connect_timeout": {"type": "number"},
     "rise": {"type": "integer", "minimum": 1}, "fall": {"type": "integer", "minimum": 1},
@@ -43,7 +43,7 @@ constexpr std::string_view schemas = R"json({
     "expected_status": {"oneOf": [{"type": "integer"},
         {"type": "string", "pattern": "^[1-5][0-9][0-9](-[1-5][0-9][0-9])?$"}]},
     "body_substring": {"type": "string"}, "verify_tls": {"type": "boolean"},
-    "lease_ttl": {"type": "number"},
+    "grpc_service": {"type": "string"}, "lease_ttl": {"type": "number"},
     "initial_status": {"enum": ["unknown", "healthy", "unhealthy"]}}},
 "Service": {"type": "object", "additionalProperties": false, "properties": {
     "namespace": {"type": "string"}, "name": {"type": "string"},

@@ -13,8 +13,8 @@ constexpr std::array<std::string_view, 4> routing_policy_words{"multivalue", "we
                                                                "simple"};
 constexpr std::array<std::string_view, 3> failure_policy_words{"fail_open", "fail_closed",
                                                                "last_known_good"};
-constexpr std::array<std::string_view, 6> check_type_words{"none",  "tcp",   "http",
-                                                           "https", "lease", "custom"};
+constexpr std::array<std::string_view, 7> check_type_words{"none", "tcp",   "http",  "https",
+                                                           "grpc", "lease", "custom"};
 constexpr std::array<std::string_view, 2> protocol_words{"tcp", "udp"};
 constexpr std::array<std::string_view, 3> record_type_words{"A", "AAAA", "SRV"};
 

@@ -20,12 +20,13 @@ using Seconds = std::chrono::duration<double>;
 enum class HealthStatus : std::uint8_t { Unknown, Healthy, Unhealthy };
 enum class RoutingPolicy : std::uint8_t { Multivalue, Weighted, Failover, Simple };
 enum class FailurePolicy : std::uint8_t { FailOpen, FailClosed, LastKnownGood };
-enum class CheckType : std::uint8_t { None, Tcp, Http, Https, Lease, Custom };
+enum class CheckType : std::uint8_t { None, Tcp, Http, Https, Grpc, Lease, Custom };
 enum class Protocol : std::uint8_t { Tcp, Udp };
 enum class RecordType : std::uint8_t { A, Aaaa, Srv };
 
 constexpr bool is_probing(CheckType type) noexcept {
-    return type == CheckType::Tcp || type == CheckType::Http || type == CheckType::Https;
+    return type == CheckType::Tcp || type == CheckType::Http || type == CheckType::Https ||
+           type == CheckType::Grpc;
 }
 
 // TTLs in seconds; what is not set comes from the namespace.
@@ -43,13 +44,14 @@ struct Check {
     std::uint32_t rise = 1;
     std::uint32_t fall = 2;
     std::string path = "/";             // http, https
-    std::optional<std::string> host;    // Host header and SNI; default the instance's address
+    std::optional<std::string> host;    // Host, :authority, SNI; default the instance's address
     std::optional<std::uint16_t> port;  // default the instance's
     std::uint16_t expected_status_least = 200;
     std::uint16_t expected_status_most = 399;
     std::optional<std::string> body_substring;  // in the first 5,120 octets
     bool verify_tls = false;
-    Milliseconds lease_ttl{10000};                        // lease
+    std::string grpc_service{};     // grpc: whose status is asked for; empty: the server's
+    Milliseconds lease_ttl{10000};  // lease
     HealthStatus initial_status = HealthStatus::Unknown;  // until the first verdict
     bool operator==(const Check&) const = default;
 };

@@ -35,6 +35,7 @@ constexpr Milliseconds interval_least = 100ms, interval_most = 3600s;
 constexpr Milliseconds lease_ttl_most = 24h;
 constexpr std::uint32_t threshold_max = 1000;            // of probes in a row
 constexpr std::size_t body_substring_octets_max = 5120;  // what is read of a body (BEHAVIOUR §4)
+constexpr std::size_t grpc_service_octets_max = 255;     // as a path may have
 constexpr std::size_t check_host_octets_max = 255 + 6;   // a name and a port
 constexpr Milliseconds max_age_max = std::chrono::years{1};
 constexpr Milliseconds flap_window_least = 100ms, flap_window_most = 24h;
@@ -172,6 +173,9 @@ void check_check(const Check& check, Errors& errors) {
         !check.body_substring || (!check.body_substring->empty() &&
                                   check.body_substring->size() <= body_substring_octets_max),
         "/check/body_substring", "must be 1 to 5120 octets", errors);
+    refuse_unless(check.grpc_service.size() <= grpc_service_octets_max &&
+                      std::ranges::all_of(check.grpc_service, is_visible),
+                  "/check/grpc_service", "must be at most 255 visible ASCII characters", errors);
     refuse_unless(check.lease_ttl >= interval_least && check.lease_ttl <= lease_ttl_most,
                   "/check/lease_ttl", "must be 0.1 to 86400 seconds", errors);
 }

@@ -17,6 +17,8 @@ std::optional<health::Target::Kind> kind_of(CheckType type) {
             return health::Target::Kind::Http;
         case CheckType::Https:
             return health::Target::Kind::Https;
+        case CheckType::Grpc:
+            return health::Target::Kind::Grpc;
         case CheckType::Lease:
             return health::Target::Kind::Lease;
         case CheckType::None:
@@ -51,8 +53,12 @@ std::optional<health::Target> target_of(const Service& service, const Instance& 
     target.timeout = check.timeout;
     target.connect_timeout = check.connect_timeout;
     if (*kind == health::Target::Kind::Tcp) return target;
-    target.path = check.path;
     target.host = check.host.value_or("");
+    if (*kind == health::Target::Kind::Grpc) {
+        target.grpc_service = check.grpc_service;
+        return target;
+    }
+    target.path = check.path;
     target.expected_status_least = check.expected_status_least;
     target.expected_status_most = check.expected_status_most;
     target.body_substring = check.body_substring.value_or("");

@@ -67,6 +67,7 @@ struct Table<ServiceRow> {
         visit("check_expected_status_most", check.expected_status_most);
         visit("check_body_substring", check.body_substring);
         visit("check_verify_tls", check.verify_tls);
+        visit("check_grpc_service", check.grpc_service);
         visit("check_lease_ttl_ms", check.lease_ttl);
         visit("check_initial_status", check.initial_status);
         visit("revision", row.revision);

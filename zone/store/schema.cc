@@ -123,7 +123,11 @@ ALTER TABLE store ADD COLUMN identity TEXT NOT NULL DEFAULT '';
 UPDATE store SET identity = lower(hex(randomblob(16)));
 )sql";
 
-constexpr std::array<Migration, 2> all_migrations{{{version_1}, {version_2}}};
+constexpr const char* version_3 = R"sql(
+ALTER TABLE services ADD COLUMN check_grpc_service TEXT NOT NULL DEFAULT '';
+)sql";
+
+constexpr std::array<Migration, 3> all_migrations{{{version_1}, {version_2}, {version_3}}};
 
 constexpr std::string_view file_magic{"SQLite format 3\0", 16};
 constexpr std::size_t header_octets = 100;

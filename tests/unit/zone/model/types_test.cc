@@ -31,7 +31,7 @@ TEST_CASE("each enumerator has one word, and no other word is taken for it") {
                                   parse_routing_policy);
     check_words<FailurePolicy, 3>({"fail_open", "fail_closed", "last_known_good"},
                                   parse_failure_policy);
-    check_words<CheckType, 6>({"none", "tcp", "http", "https", "lease", "custom"},
+    check_words<CheckType, 7>({"none", "tcp", "http", "https", "grpc", "lease", "custom"},
                               parse_check_type);
     check_words<Protocol, 2>({"tcp", "udp"}, parse_protocol);
     check_words<RecordType, 3>({"A", "AAAA", "SRV"}, parse_record_type);

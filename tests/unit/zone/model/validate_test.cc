@@ -196,6 +196,9 @@ TEST_CASE("a service is refused field by field") {
             {"/check/body_substring", [](auto& spec) { spec.check.body_substring = ""; }},
             {"/check/body_substring",
              [](auto& spec) { spec.check.body_substring = std::string(5121, 'a'); }},
+            {"/check/grpc_service", [](auto& spec) { spec.check.grpc_service = "a b"; }},
+            {"/check/grpc_service",
+             [](auto& spec) { spec.check.grpc_service = std::string(256, 'a'); }},
             {"/check/lease_ttl", [](auto& spec) { spec.check.lease_ttl = 99ms; }},
             {"/check/lease_ttl", [](auto& spec) { spec.check.lease_ttl = 24h + 1ms; }},
         });

@@ -67,6 +67,7 @@ ServiceRow full_service() {
                           .expected_status_most = 204,
                           .body_substring = "fine",
                           .verify_tls = true,
+                          .grpc_service = "web.v1.Front",
                           .lease_ttl = 12s,
                           .initial_status = model::HealthStatus::Healthy}};
     row.revision = 12;
