@@ -248,8 +248,6 @@ struct Client::State {
             transfer->done(std::move(transfer->response));
         } else if (transfer->too_long) {
             transfer->done(fail("the reply is too long"));
-        } else if (code == CURLE_OPERATION_TIMEDOUT) {
-            transfer->done(fail("timeout"));
         } else if (code == CURLE_GOT_NOTHING && transfer->request.http2) {
             // To libcurl what an HTTP/1.1 server says here is nothing, and so is a reset stream.
             transfer->done(fail("no answer in HTTP/2"));

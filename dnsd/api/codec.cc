@@ -484,6 +484,8 @@ Result<model::ServiceSpec, Problem> decode_service(std::string_view body,
         fields.integer("flap_limit", spec.flap_limit);
         fields.seconds("flap_window", spec.flap_window);
         fields.seconds("custom_health_delay", spec.custom_health_delay);
+        fields.integer("report_threshold", spec.report_threshold);
+        fields.seconds("report_window", spec.report_window);
         if (const Json* check = fields.take("check")) {
             if (check->is_object()) {
                 spec.check = read_check(*check, defaults, errors);
@@ -552,6 +554,32 @@ Result<model::HealthStatus, Problem> decode_health(std::string_view body) {
     return std::unexpected(Problem{422, "the body says what is not allowed", std::move(errors)});
 }
 
+Result<registry::Report, Problem> decode_report(std::string_view body) {
+    const auto json = parse_object(body);
+    if (!json) return std::unexpected(json.error());
+    constexpr std::uint32_t count_max = 1'000;
+    constexpr std::size_t error_octets_max = 1'024;
+    std::vector<FieldError> errors;
+    registry::Report report;
+    {
+        Fields fields(*json, "", errors);
+        const auto is_failure = [](std::string_view word) -> std::optional<bool> {
+            if (word != "failure" && word != "success") return std::nullopt;
+            return word == "failure";
+        };
+        if (!fields.take("outcome")) fields.wrong("outcome", "is needed");
+        fields.word("outcome", report.failure, is_failure, "failure and success");
+        fields.integer("count", report.count);
+        if (report.count < 1 || report.count > count_max)
+            fields.wrong("count", "must be 1 to 1000");
+        fields.text("error", report.error);
+        if (report.error.size() > error_octets_max)
+            fields.wrong("error", "must be at most 1024 octets");
+    }
+    if (errors.empty()) return report;
+    return std::unexpected(Problem{422, "the body says what is not allowed", std::move(errors)});
+}
+
 std::string print(const Namespace& within) {
     Json json{{"name", within.spec.name},
               {"dns", within.spec.dns},
@@ -590,6 +618,8 @@ std::string print(const Namespace& within, const Service& service) {
     json["flap_limit"] = spec.flap_limit;
     json["flap_window"] = number(spec.flap_window);
     json["custom_health_delay"] = number(spec.custom_health_delay);
+    json["report_threshold"] = spec.report_threshold;
+    json["report_window"] = number(spec.report_window);
     json["check"] = check_json(spec.check);
     json["revision"] = service.revision;
     json["health_revision"] = service.health_revision;

@@ -10,6 +10,7 @@
 #include "dnsd/api/problem.h"
 #include "zone/model/event.h"
 #include "zone/model/types.h"
+#include "zone/registry/registry.h"
 #include "zone/registry/state.h"
 
 namespace dnsd::api {
@@ -24,6 +25,8 @@ Result<model::ServiceSpec, Problem> decode_service(std::string_view body,
 Result<model::InstanceSpec, Problem> decode_instance(std::string_view body, std::string id);
 Result<std::vector<model::InstanceSpec>, Problem> decode_instances(std::string_view body);
 Result<model::HealthStatus, Problem> decode_health(std::string_view body);
+// Without names.
+Result<registry::Report, Problem> decode_report(std::string_view body);
 
 std::string print(const registry::Namespace& within);
 std::string print(const registry::Namespace& within, const registry::Service& service);

@@ -68,6 +68,7 @@ class Handlers {
     void put_health(const Call& call);
     void heartbeat(const Call& call);
     void reconfirm(const Call& call);
+    void report(const Call& call);
     void watch(const Call& call);
     void follow(const Call& call);
     void list_events(const Call& call);

@@ -265,4 +265,20 @@ void Handlers::reconfirm(const Call& call) {
            });
 }
 
+void Handlers::report(const Call& call) {
+    auto report = decode_report(call.request().body);
+    if (!report) return call.refuse(report.error());
+    report->namespace_name = namespace_name(call);
+    report->service = service_name(call);
+    report->id = call.names[2];
+    report->wait = call.flag("wait");
+    submit(call, Change{.what = std::move(*report), .if_match = {}}, [](const Applied& applied) {
+        const registry::Reported& heard = *applied.reported;
+        std::string body = fmt::format(R"({{"failures_in_window":{},"threshold":{},"reconfirm":{})",
+                                       heard.failures, heard.threshold, heard.reconfirm);
+        if (!applied.verdict) return Reply{202, body + '}'};
+        return Reply{200, fmt::format(R"({},"status":"{}"}})", body, print(*applied.verdict))};
+    });
+}
+
 }  // namespace dnsd::api

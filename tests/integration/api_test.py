@@ -197,6 +197,8 @@ def test_tokens_have_roles_and_namespaces(make_dnsd, tmp_path):
     assert status("writer", "PUT", I1, GOOD) == 201
     assert status("reporter", "PUT", f"{I1}/health", {"status": "healthy"}) == 200
     assert status("reader", "PUT", f"{I1}/health", {"status": "healthy"}) == 403
+    assert status("reader", "POST", f"{I1}/report", {"outcome": "failure"}) == 403
+    assert status("reporter", "POST", f"{I1}/report", {"outcome": "failure"}) == 409  # custom: no probes
     assert status("reporter", "DELETE", I1) == 403
     reply = dnsd.api.request("GET", "/v1/namespaces")
     assert reply.headers["WWW-Authenticate"] == "Bearer" and reply.json["status"] == 401

@@ -1,6 +1,7 @@
 """dnsctl against the real server, as a person types it."""
 
 import json
+import socket
 import subprocess
 
 import pytest
@@ -36,6 +37,19 @@ def test_namespace_service_instance_from_creation_to_deletion(dnsd, dnsctl):
     dnsctl("service", "delete", "demo.internal", "web")
     dnsctl("namespace", "delete", "demo.internal")
     assert json.loads(dnsctl("--json", "status"))["namespaces"] == 0
+
+
+def test_reports_of_a_script_have_an_instance_probed(dnsd, dnsctl):
+    make_service(dnsd.api, {"check": {"type": "tcp", "interval": 3600, "timeout": 1, "initial_status": "healthy"}})
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        dnsd.api.put(f"{WEB}/instances/i-1", {"ipv4": "127.0.0.1", "port": nobody_listens.getsockname()[1]})
+        report = ["--json", "report", "demo.internal", "web", "i-1", "--error", "connection refused"]
+        assert json.loads(dnsctl(*report))["failures_in_window"] == 1
+        assert json.loads(dnsctl(*report, "--success"))["failures_in_window"] == 0
+        told = json.loads(dnsctl(*report, "--count", "3", "--wait"))
+        assert told == {"failures_in_window": 3, "threshold": 3, "reconfirm": True, "status": "unhealthy"}
+    assert "no instance" in dnsctl("report", "demo.internal", "web", "nobody", status=1)
 
 
 def test_lookup_shows_answers_as_they_are(dnsd, dnsctl):

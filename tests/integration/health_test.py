@@ -1,5 +1,6 @@
 """Checks against real endpoints, from the outside."""
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -8,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -113,6 +115,75 @@ def test_a_reconfirmation_finds_the_dead_long_before_the_next_tick(dnsd, make_ba
     assert dnsd.api.post(f"{WEB}/instances/i-1/reconfirm?wait=1") == {"status": "unhealthy"}
     assert dnsd.addresses(NAME) == []
     assert dnsd.api.request("POST", f"{WEB}/instances/i-1/reconfirm").status == 202
+
+
+SLOW = {"type": "http", "path": "/health", "interval": 30, "timeout": 1}
+
+
+def test_reports_of_those_who_call_it_remove_the_dead_long_before_the_next_tick(dnsd, make_backend):
+    make_service(dnsd.api, {"ttl": 0, "failure_policy": "fail_closed", "check": SLOW})
+    backend = make_backend("i-1")
+    register(dnsd, backend)
+    reaches(dnsd, "healthy")
+    backend.kill()
+    report = f"{WEB}/instances/i-1/report"
+    said = dnsd.api.request("POST", report, {"outcome": "failure", "count": 2, "error": "refused"})
+    assert said.status == 202 and said.json == {"failures_in_window": 2, "threshold": 3, "reconfirm": False}
+    assert dnsd.addresses(NAME) == ["127.0.0.1"]
+    said = dnsd.api.request("POST", report, {"outcome": "failure"})
+    assert said.status == 202 and said.json == {"failures_in_window": 3, "threshold": 3, "reconfirm": True}
+    until(lambda: dnsd.addresses(NAME) == [], "it is gone", patience=10)  # the next tick is 30 s away
+
+
+def test_a_liar_causes_few_probes_and_no_verdict(dnsd):
+    """The backend is a socket that counts."""
+    probes = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    probes.append(time.monotonic())
+                    connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            make_service(dnsd.api, {"check": {"type": "tcp", "interval": 3600, "timeout": 1}})
+            dnsd.api.put(f"{WEB}/instances/i-1", {"ipv4": "127.0.0.1", "port": listener.getsockname()[1]})
+            reaches(dnsd, "healthy")
+            before, began = len(probes), time.monotonic()
+            for _ in range(1000):
+                dnsd.api.post(f"{WEB}/instances/i-1/report", {"outcome": "failure", "count": 1000})
+            # One a second, and what is on its way has come once a last one, asked for by name, is answered.
+            seconds = time.monotonic() - began
+            until(lambda: dnsd.api.request("POST", f"{WEB}/instances/i-1/reconfirm?wait=1").status == 200, "it is probed")
+            assert status_of(dnsd.api, "i-1") == "healthy"
+            assert 1 <= len(probes) - before <= seconds + 2
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    causes = [event["cause"] for event in dnsd.api.get("/v1/events")["events"]]
+    assert causes.count("health") == 1  # the first verdict alone
+    metrics = dnsd.api.request("GET", "/metrics").body.decode()
+    results = dict(re.findall(r'^dnsd_health_reports_total{result="(\w+)"} (\d+)', metrics, re.M))
+    assert sum(map(int, results.values())) == 1000 and int(results["limited"]) > 900
+
+
+def test_reports_are_refused_where_nothing_could_come_of_them(dnsd):
+    make_service(dnsd.api, {"check": {"type": "custom"}})
+    dnsd.api.put(f"{WEB}/instances/i-1", {"ipv4": "192.0.2.1", "port": 80})
+
+    def refused(body, instance="i-1"):
+        reply = dnsd.api.request("POST", f"{WEB}/instances/{instance}/report", body)
+        return reply.status, [error["pointer"] for error in reply.json["errors"]]
+
+    assert refused({"outcome": "failure"}) == (409, [])
+    assert refused({"outcome": "failure"}, "nobody") == (404, [])
+    assert refused({}) == (422, ["/outcome"])
+    assert refused({"outcome": "dead", "count": 0, "colour": 1}) == (422, ["/outcome", "/count", "/colour"])
+    assert refused({"outcome": "failure", "error": "x" * 1025}) == (422, ["/error"])
+    assert refused("nonsense") == (400, [])
 
 
 def test_a_restart_keeps_statuses_and_probes_at_once(dnsd, make_backend):

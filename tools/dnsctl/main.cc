@@ -34,11 +34,12 @@ struct Given {
     std::vector<std::string> attributes;
     std::optional<std::string> ipv4, ipv6;
     std::optional<int> port, weight, priority;
-    bool disabled = false, wait = false;
+    bool disabled = false, wait = false, success = false;
     std::string file, name, type = "A", dns, shell;
     std::string rr_type;
     bool tcp = false, subtree = false, all = false;
-    int limit = 20;
+    int limit = 20, count = 1;
+    std::string error;
     ApplyOptions apply;
     std::string resolver = "resolv.conf";
     std::vector<std::string> name_servers;
@@ -184,6 +185,15 @@ int health(const Given& given, const Api& api) {
         return show_reply(given,
                           api.send("POST", path + "/reconfirm" + (given.wait ? "?wait=1" : "")));
     return show_reply(given, api.send("PUT", path + "/health", Json{{"status", given.status}}));
+}
+
+int report(const Given& given, const Api& api) {
+    Json body{{"outcome", given.success ? "success" : "failure"}, {"count", given.count}};
+    if (!given.error.empty()) body["error"] = given.error;
+    return show_reply(given, api.send("POST",
+                                      instance_path(given.within, given.service, given.id) +
+                                          "/report" + (given.wait ? "?wait=1" : ""),
+                                      body));
 }
 
 void print_event(const Given& given, const http::ServerSentEvent& event) {
@@ -507,6 +517,14 @@ struct Commands {
             ->required()
             ->check(CLI::IsMember({"healthy", "unhealthy", "heartbeat", "reconfirm"}));
         told->add_flag("--wait", given.wait, "With reconfirm: waits for the verdict");
+        auto* reported =
+            add(&app, "report", "Tells that calls to an instance failed; enough have it probed",
+                report);
+        take_instance(reported);
+        reported->add_option("--count", given.count, "So many calls")->capture_default_str();
+        reported->add_option("--error", given.error, "What went wrong, for the log");
+        reported->add_flag("--success", given.success, "They did not fail");
+        reported->add_flag("--wait", given.wait, "Where it is probed: waits for the verdict");
     }
 
     void add_others() {

@@ -83,6 +83,8 @@ struct ServiceSpec {
     std::uint32_t flap_limit = 0;   // 0: off
     Milliseconds flap_window{60'000};
     Milliseconds custom_health_delay{0};
+    std::uint32_t report_threshold = 3;  // failures that clients report within the window below
+    Milliseconds report_window{10'000};  // have the instance reconfirmed
     Check check{};
     bool operator==(const ServiceSpec&) const = default;
 };

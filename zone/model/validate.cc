@@ -38,6 +38,7 @@ constexpr std::size_t body_substring_octets_max = 5120;  // what is read of a bo
 constexpr std::size_t grpc_service_octets_max = 255;     // as a path may have
 constexpr std::size_t check_host_octets_max = 255 + 6;   // a name and a port
 constexpr Milliseconds max_age_max = std::chrono::years{1};
+constexpr Milliseconds report_window_least = 100ms, report_window_most = 3600s;
 constexpr Milliseconds flap_window_least = 100ms, flap_window_most = 24h;
 
 constexpr bool is_visible(char c) noexcept { return c >= '!' && c <= '~'; }
@@ -251,6 +252,11 @@ std::vector<FieldError> validate(const ServiceSpec& spec) {
     refuse_unless(
         spec.custom_health_delay >= 0ms && spec.custom_health_delay <= custom_health_delay_max,
         "/custom_health_delay", "must be 0 to 30 seconds", errors);
+    refuse_unless(spec.report_threshold >= 1 && spec.report_threshold <= threshold_max,
+                  "/report_threshold", "must be 1 to 1000", errors);
+    refuse_unless(
+        spec.report_window >= report_window_least && spec.report_window <= report_window_most,
+        "/report_window", "must be 0.1 to 3600 seconds", errors);
     check_check(spec.check, errors);
     return errors;
 }

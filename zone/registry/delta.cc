@@ -54,6 +54,7 @@ void walk(Archive& a, model::Check& check) {
     a("expected_status_most", check.expected_status_most);
     a("body_substring", check.body_substring);
     a("verify_tls", check.verify_tls);
+    a("grpc_service", check.grpc_service);
     a("lease_ttl", check.lease_ttl);
     a("initial_status", check.initial_status);
 }
@@ -75,6 +76,8 @@ void walk(Archive& a, model::ServiceSpec& spec) {
     a("flap_limit", spec.flap_limit);
     a("flap_window", spec.flap_window);
     a("custom_health_delay", spec.custom_health_delay);
+    a("report_threshold", spec.report_threshold);
+    a("report_window", spec.report_window);
     a("check", spec.check);
 }
 

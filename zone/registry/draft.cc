@@ -101,7 +101,8 @@ Outcome Draft::apply(const Change& change, WallTime submitted) {
     return std::visit(
         [&](const auto& what) -> Outcome {
             using What = std::decay_t<decltype(what)>;
-            if constexpr (std::is_same_v<What, Heartbeat> || std::is_same_v<What, Reconfirm>) {
+            if constexpr (std::is_same_v<What, Heartbeat> || std::is_same_v<What, Reconfirm> ||
+                          std::is_same_v<What, Report>) {
                 DNSD_ASSERT(false);  // the checker is asked, not the draft
             } else {
                 return apply_to(what, change);

@@ -66,6 +66,15 @@ struct Reconfirm {
     std::string namespace_name, service, id;
     bool wait = false;  // acknowledged with the verdict
 };
+// What somebody saw of the instance. Enough failures within the service's window have it
+// reconfirmed; they never make a verdict.
+struct Report {
+    std::string namespace_name, service, id;
+    bool failure = true;
+    std::uint32_t count = 1;
+    std::string error{};  // in the reporter's words
+    bool wait = false;    // acknowledged with the verdict, where it is reconfirmed
+};
 
 // What another registry, which this one follows, did: taken over as it is, with its revisions and
 // serials. All of it or nothing; refused if it does not begin with the state that is here.
@@ -76,7 +85,7 @@ struct Follow {
 
 struct Change {
     std::variant<PutNamespace, DeleteNamespace, PutService, DeleteService, PutInstance,
-                 PutInstances, DeleteInstance, SetHealth, Heartbeat, Reconfirm, Follow>
+                 PutInstances, DeleteInstance, SetHealth, Heartbeat, Reconfirm, Report, Follow>
         what;
     std::optional<model::Revision> if_match;  // the revision that the resource must have
     bool if_none_match = false;               // the resource must not be there (If-None-Match: *)
@@ -97,13 +106,21 @@ struct Refusal {
     std::vector<model::FieldError> errors;
 };
 
+// What came of a Report.
+struct Reported {
+    std::uint32_t failures = 0;  // within the window, this report included
+    std::uint32_t threshold = 0;
+    bool reconfirm = false;  // it is probed at once
+};
+
 // What a change did. `state` is the first that holds it: it shows the resource.
 struct Applied {
     model::Revision revision = 0;  // of the resource now
     bool created = false;
     bool changed = false;                        // false: it was so already, and no revision moved
     std::optional<WallTime> safe_after;          // DeleteInstance
-    std::optional<model::HealthStatus> verdict;  // Reconfirm with wait
+    std::optional<model::HealthStatus> verdict;  // Reconfirm and Report with wait
+    std::optional<Reported> reported;            // Report
     std::shared_ptr<const State> state;
 };
 

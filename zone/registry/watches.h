@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "healthcheck/checker.h"
+#include "zone/registry/reports.h"
 #include "zone/registry/service_key.h"
 #include "zone/registry/state.h"
 
@@ -28,6 +29,7 @@ class Watches {
         std::string id;
         health::Target target;
         health::Thresholds thresholds;
+        ReportedFailures reported{};
     };
 
     // Watches what changed between the two; null before: all of it is new, null after: it is gone.
@@ -36,6 +38,8 @@ class Watches {
     void clear() { watched_.clear(), numbers_.clear(); }
 
     const Watched* find(std::uint64_t watch) const;
+    // REQUIRES: the watch is there.
+    ReportedFailures& reported(std::uint64_t watch) { return watched_.at(watch).reported; }
     std::optional<std::uint64_t> number_of(const ServiceKey& key, const std::string& id) const;
     std::size_t size() const noexcept { return watched_.size(); }
 

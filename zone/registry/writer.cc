@@ -267,7 +267,8 @@ bool Writer::held_back(Waiting& waiting, const Draft& draft) {
 
 void Writer::take(Waiting waiting, Draft& draft, Edition& edition) {
     if (std::holds_alternative<Heartbeat>(waiting.change.what) ||
-        std::holds_alternative<Reconfirm>(waiting.change.what)) {
+        std::holds_alternative<Reconfirm>(waiting.change.what) ||
+        std::holds_alternative<Report>(waiting.change.what)) {
         ask(std::move(waiting), draft, edition);
         return;
     }
@@ -281,9 +282,13 @@ void Writer::take(Waiting waiting, Draft& draft, Edition& edition) {
 void Writer::ask(Waiting waiting, const Draft& draft, Edition& edition) {
     const auto* reconfirm = std::get_if<Reconfirm>(&waiting.change.what);
     const auto* heartbeat = std::get_if<Heartbeat>(&waiting.change.what);
-    const ServiceKey key = reconfirm ? ServiceKey{reconfirm->namespace_name, reconfirm->service}
-                                     : ServiceKey{heartbeat->namespace_name, heartbeat->service};
-    const std::string& id = reconfirm ? reconfirm->id : heartbeat->id;
+    auto* report = std::get_if<Report>(&waiting.change.what);
+    const auto named = [](const auto& what) {
+        return std::pair(ServiceKey{what.namespace_name, what.service}, what.id);
+    };
+    const auto [key, id] = report      ? named(*report)
+                           : reconfirm ? named(*reconfirm)
+                                       : named(*heartbeat);
     const Service* service = draft.state().find_service(key.namespace_name, key.service);
     const model::Instance* instance = service ? service->find(id) : nullptr;
     std::optional<Refusal> refusal;
@@ -292,16 +297,18 @@ void Writer::ask(Waiting waiting, const Draft& draft, Edition& edition) {
                                         key.service, key.namespace_name));
     } else {
         refusal =
-            reconfirm ? judge_reconfirm(*service, *instance) : judge_heartbeat(*service, *instance);
+            heartbeat ? judge_heartbeat(*service, *instance) : judge_reconfirm(*service, *instance);
         if (!refusal && !checker_) refusal = unavailable("checks have not begun");
     }
     if (refusal) {
+        if (report) reports_refused_.add();
         edition.acknowledgements.push_back(
             {std::move(waiting.done), std::unexpected(std::move(*refusal)), {}});
         return;
     }
-    Question question{key, id, reconfirm != nullptr, {}, instance->index()};
-    if (reconfirm && reconfirm->wait) {
+    Question question{key, id, heartbeat == nullptr, {}, instance->index()};
+    if (report || (reconfirm && reconfirm->wait)) {
+        if (report) question.report = std::move(*report);
         question.done = std::move(waiting.done);
     } else {
         Applied taken;
@@ -455,20 +462,73 @@ void Writer::put_questions(std::vector<Question> questions) {
         if (!number) {
             if (question.done)
                 question.done(std::unexpected(unavailable("the instance is not watched any more")));
-        } else if (!question.reconfirm) {
+        } else if (!question.probes) {
             checker_->heartbeat(*number);
-        } else if (!question.done) {
-            checker_->reconfirm(*number, [](health::Reconfirmed) {});
+        } else if (question.report) {
+            hear(*number, std::move(question));
         } else {
-            const std::uint64_t ticket = ++last_ticket_;
-            reconfirming_.emplace(ticket, std::move(question));
-            checker_->reconfirm(*number, [this, ticket](health::Reconfirmed result) {
-                const bool taken =
-                    letters_.post([this, ticket, result] { reconfirmed(ticket, result); });
-                DNSD_ASSERT(taken);
-            });
+            reconfirm(*number, std::move(question));
         }
     }
+}
+
+void Writer::reconfirm(std::uint64_t watch, Question question) {
+    if (!question.done) return checker_->reconfirm(watch, [](health::Reconfirmed) {});
+    const std::uint64_t ticket = ++last_ticket_;
+    reconfirming_.emplace(ticket, std::move(question));
+    checker_->reconfirm(watch, [this, ticket](health::Reconfirmed result) {
+        const bool taken = letters_.post([this, ticket, result] { reconfirmed(ticket, result); });
+        DNSD_ASSERT(taken);
+    });
+}
+
+void Writer::hear(std::uint64_t watch, Question question) {
+    const auto state = state_.load();  // what is watched is what is published
+    const Service* service = state->find_service(question.key.namespace_name, question.key.service);
+    DNSD_ASSERT(service && service->find(question.id));
+    const bool probes = is_reason_to_probe(watch, *service, question);
+    question.reported->reconfirm = probes;
+    if (probes) {
+        log::info("reported failures={} namespace={} service={} instance={} error={}",
+                  question.reported->failures, log::quoted(question.key.namespace_name),
+                  log::quoted(question.key.service), log::quoted(question.id),
+                  log::quoted(question.report->error));
+        if (question.report->wait) return reconfirm(watch, std::move(question));
+        checker_->reconfirm(watch, [](health::Reconfirmed) {});
+    }
+    Applied heard;
+    heard.revision = question.revision;
+    heard.reported = question.reported;
+    heard.state = state;
+    question.done(std::move(heard));
+}
+
+// Fills in question.reported, and counts. A success takes back the failures before it, for nobody
+// is served by the dead; who lies so leaves the instance to its check's own pace.
+bool Writer::is_reason_to_probe(std::uint64_t watch, const Service& service, Question& question) {
+    ReportedFailures& reported = watches_.reported(watch);
+    const SteadyTime now = clock_.steady();
+    const Milliseconds window = service.spec.report_window;
+    question.reported = Reported{0, service.spec.report_threshold, false};
+    if (!question.report->failure) {
+        reported.forget();
+        reports_of_success_.add();
+        return false;
+    }
+    reported.add(question.report->count, now, window);
+    question.reported->failures = reported.count(now, window);
+    if (question.reported->failures < service.spec.report_threshold) {
+        reports_counted_.add();
+    } else if (service.find(question.id)->status == model::HealthStatus::Unhealthy) {
+        reports_known_.add();
+    } else if (!reported.may_reconfirm(now) || !budget_.take(now)) {
+        reports_limited_.add();
+    } else {
+        reported.reconfirmed(now);
+        reports_reconfirmed_.add();
+        return true;
+    }
+    return false;
 }
 
 // The verdict, if it is a new one, is in verdicts_ already: it is published before this is told.
@@ -479,6 +539,13 @@ void Writer::reconfirmed(std::uint64_t ticket, health::Reconfirmed result) {
     Applied applied;
     applied.revision = question.revision;
     applied.verdict = status_of(result.status);
+    applied.reported = question.reported;
+    if (applied.reported && result.kind != health::Reconfirmed::Kind::Verdict) {
+        // Who reports did not ask for probes: that others have just done so is no error.
+        applied.reported->reconfirm = result.kind == health::Reconfirmed::Kind::Busy;
+        applied.verdict.reset();
+        result.kind = health::Reconfirmed::Kind::Verdict;
+    }
     Outcome outcome = std::move(applied);
     switch (result.kind) {
         case health::Reconfirmed::Kind::Verdict:
@@ -614,8 +681,18 @@ std::vector<Metric> Writer::metrics() const {
     const auto gauge = [](const char* name, const char* help, std::uint64_t value) {
         return Metric{name, help, Metric::Kind::Gauge, {{{}, static_cast<double>(value), {}}}, {}};
     };
+    const auto report = [](const char* result, const Counter& counter) {
+        return Metric::Sample{{{"result", result}}, static_cast<double>(counter.value()), {}};
+    };
     const auto state = state_.load();
     return {chronicle_.metric(),
+            Metric{"dnsd_health_reports_total",
+                   "Reports about instances by what came of them",
+                   Metric::Kind::Counter,
+                   {report("refused", reports_refused_), report("success", reports_of_success_),
+                    report("counted", reports_counted_), report("known", reports_known_),
+                    report("limited", reports_limited_), report("reconfirm", reports_reconfirmed_)},
+                   {}},
             gauge("dnsd_registry_revision", "The revision that is visible", state->revision),
             gauge("dnsd_namespaces", "Namespaces that are registered", state->namespaces.size()),
             gauge("dnsd_checks_watched", "Instances that the checker watches",

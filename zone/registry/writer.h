@@ -53,12 +53,14 @@ class Writer final : public Registry {
         Outcome outcome;
         std::optional<DeleteInstance> drain;  // whose safe_after it tells
     };
-    struct Question {  // for the checker: a Heartbeat or a Reconfirm that was found right
+    struct Question {  // for the checker: a Heartbeat, Reconfirm or Report found right
         ServiceKey key;
         std::string id;
-        bool reconfirm = false;
-        Done done;  // Reconfirm with wait; empty otherwise
+        bool probes = false;  // Reconfirm and Report
+        Done done;            // Reconfirm with wait, and Report; empty otherwise
         model::Revision revision = 0;
+        std::optional<Report> report{};
+        std::optional<Reported> reported{};
     };
     // Committed, not yet visible.
     struct Edition {
@@ -88,6 +90,9 @@ class Writer final : public Registry {
     void publish(Edition edition);
     void settle_drains(Edition& edition, WallTime published);
     void put_questions(std::vector<Question> questions);
+    void reconfirm(std::uint64_t watch, Question question);
+    void hear(std::uint64_t watch, Question question);
+    bool is_reason_to_probe(std::uint64_t watch, const Service& service, Question& question);
     void acknowledge(std::vector<Acknowledgement> acknowledgements,
                      const std::shared_ptr<const State>& state);
 
@@ -120,6 +125,7 @@ class Writer final : public Registry {
     std::deque<Edition> editions_;                    // for publish_delay
     std::map<std::uint64_t, Question> reconfirming_;  // by ticket
     std::uint64_t last_ticket_ = 0;
+    ReconfirmationBudget budget_;            // of reports
     std::vector<Acknowledgement> answered_;  // reconfirmations, told after this batch
     std::optional<SteadyTime> not_before_;   // after a failed commit
     std::function<void(const Published&)> listener_;
@@ -131,6 +137,8 @@ class Writer final : public Registry {
     mutable std::mutex writable_mutex_;  // guards writable_
     Result<> writable_;                  // how the last attempt ended
     Counter transactions_, failures_, changes_, verdicts_taken_;
+    Counter reports_refused_, reports_of_success_, reports_counted_, reports_known_,
+        reports_limited_, reports_reconfirmed_;
     std::atomic<std::uint64_t> watched_{0};
     std::atomic<std::size_t> followers_{0};
     std::atomic<std::int64_t> last_followed_{0};  // milliseconds since 1970; 0: never

@@ -53,6 +53,8 @@ struct Table<ServiceRow> {
         visit("flap_limit", spec.flap_limit);
         visit("flap_window_ms", spec.flap_window);
         visit("custom_health_delay_ms", spec.custom_health_delay);
+        visit("report_threshold", spec.report_threshold);
+        visit("report_window_ms", spec.report_window);
         auto& check = spec.check;
         visit("check_type", check.type);
         visit("check_interval_ms", check.interval);

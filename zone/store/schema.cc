@@ -127,7 +127,12 @@ constexpr const char* version_3 = R"sql(
 ALTER TABLE services ADD COLUMN check_grpc_service TEXT NOT NULL DEFAULT '';
 )sql";
 
-constexpr std::array<Migration, 3> all_migrations{{{version_1}, {version_2}, {version_3}}};
+constexpr const char* version_4 = R"sql(
+ALTER TABLE services ADD COLUMN report_threshold INTEGER NOT NULL DEFAULT 3;
+ALTER TABLE services ADD COLUMN report_window_ms INTEGER NOT NULL DEFAULT 10000;
+)sql";
+
+constexpr std::array<Migration, 4> all_migrations{{{version_1}, {version_2}, {version_3}, {version_4}}};
 
 constexpr std::string_view file_magic{"SQLite format 3\0", 16};
 constexpr std::size_t header_octets = 100;

@@ -93,6 +93,7 @@ class ToldChecker final : public health::Checker {
     void heartbeat(std::uint64_t) override { ++heartbeats; }
     void reconfirm(std::uint64_t,
                    std::move_only_function<void(health::Reconfirmed)> done) override {
+        ++reconfirmations;
         done({health::Reconfirmed::Kind::Verdict, health::Status::Unhealthy});
     }
     void set_breaker_percent(double) override {}
@@ -104,7 +105,7 @@ class ToldChecker final : public health::Checker {
     }
     std::mutex mutex;
     std::map<std::uint64_t, Watch> watches;
-    std::atomic<int> heartbeats{0};
+    std::atomic<int> heartbeats{0}, reconfirmations{0};
 };
 
 struct Running {
@@ -463,6 +464,49 @@ TEST_CASE("heartbeats and reconfirmations are for those that have such a check")
     const auto verdict = running.step(Reconfirm{"example.org", "web", "i-1", true});
     REQUIRE(verdict);
     CHECK(verdict->verdict == HealthStatus::Unhealthy);
+    running.registry->attach(nullptr);
+}
+
+TEST_CASE("enough reported failures within the window have an instance probed, and no more") {
+    Running running;
+    running.start();
+    ToldChecker checker;
+    running.registry->attach(&checker);
+    running.begin(model::CheckType::Tcp);
+    Report report{.namespace_name = "example.org", .service = "web", .id = "i-1"};
+    CHECK(running.step(report).error().kind == Refusal::Kind::NotFound);
+    REQUIRE(running.put(spec("i-1")));
+    const auto failures = [&](std::uint32_t count) {
+        report.count = count;
+        const auto outcome = running.step(report);
+        REQUIRE(outcome);
+        CHECK(outcome->reported->threshold == 3);
+        return *outcome->reported;
+    };
+    CHECK(failures(2).failures == 2);
+    running.clock.advance(10s);
+    CHECK(failures(1).failures == 1);  // the two have lapsed
+    CHECK(failures(1).failures == 2);
+    CHECK(checker.reconfirmations == 0);
+    CHECK(failures(1).reconfirm);
+    CHECK(checker.reconfirmations == 1);
+    CHECK(running.find("i-1")->status == HealthStatus::Unknown);  // they are no verdict
+
+    for (int i = 0; i < 1000; ++i) CHECK_FALSE(failures(1000).reconfirm);
+    CHECK(checker.reconfirmations == 1);  // one a second
+    running.clock.advance(1s);
+    report.wait = true;
+    const auto verdict = running.step(report);
+    REQUIRE(verdict);
+    CHECK(verdict->verdict == HealthStatus::Unhealthy);
+    CHECK(checker.reconfirmations == 2);
+
+    running.clock.advance(1s);
+    failures(2);
+    report.failure = false;
+    CHECK(failures(1).failures == 0);
+    report.failure = true;
+    CHECK_FALSE(failures(2).reconfirm);
     running.registry->attach(nullptr);
 }
 

@@ -54,6 +54,8 @@ ServiceRow full_service() {
                 .flap_limit = 4,
                 .flap_window = 61s,
                 .custom_health_delay = 5s,
+                .report_threshold = 7,
+                .report_window = 11s,
                 .check = {.type = model::CheckType::Https,
                           .interval = 2500ms,
                           .timeout = 1700ms,
