@@ -17,6 +17,7 @@ import time
 
 import pytest
 
+from agents import Agent
 from harness import DNSCTL, NAMESPACE, PATIENCE, WEB, Refused, instances, make_service, raw_tcp, until
 
 I1 = f"{WEB}/instances/i-1"
@@ -409,3 +410,17 @@ def test_a_replica_follows_over_tls_and_believes_its_own_roots_alone(make_tls, m
     replica.settings["replica.ca_file"] = str(authority.root)
     replica.start()
     until(lambda: replica.addresses("web.demo.internal") == [GOOD["ipv4"]], "it follows")
+
+
+def test_an_agent_follows_over_tls(make_tls, authority, tmp_path):
+    centre = make_tls("centre").start()
+    make_service(centre.api)
+    written = tmp_path / "web.json"
+    agent = Agent(tmp_path, centre.url, {"ca_file": str(authority.root),
+                                         "outputs": [f"demo.internal/web json {written}"]})
+    try:
+        agent.start()
+        centre.api.put(I1, GOOD)
+        until(lambda: written.exists() and GOOD["ipv4"] in written.read_text(), "it has been told")
+    finally:
+        agent.stop()

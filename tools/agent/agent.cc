@@ -115,6 +115,7 @@ RealAgent::RealAgent(const Options& options)
         Follower::Options{.centres = options.list("follow"),
                           .namespace_name = options.text("namespace"),
                           .token_file = options.text("token_file"),
+                          .ca_file = options.text("ca_file"),
                           .reconnect_max = milliseconds_of(options, "reconnect_max"),
                           .silence_max = milliseconds_of(options, "silence_max")},
         Follower::Listener{.changed = [this](const Change& change) { changed(change); },

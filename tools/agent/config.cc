@@ -30,6 +30,12 @@ const auto table = std::to_array<Option>({
      .choices = {},
      .help = "A file with the token for the API; role read, or report where HAProxy's verdicts "
              "are passed on. Read at each request. Empty: none."},
+    {.name = "ca_file",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .help = "PEM, the roots that the certificate of an https API must come from. Empty: the "
+             "system's."},
     {.name = "state_file",
      .type = Type::Text,
      .initial = "'/var/lib/dnsd-agent/state.json'",

@@ -36,16 +36,12 @@ Follower::Follower(io::Loop& loop, http::Client& client, Options options, Listen
     reconnect_.start(Milliseconds(0));
 }
 
-std::vector<std::string> Follower::headers() const {
-    std::vector<std::string> headers;
-    if (options_.token_file.empty()) return headers;
-    // Read each time, so that a token may be changed without a restart.
-    if (const auto token = read_whole(options_.token_file)) {
-        headers.push_back(fmt::format("Authorization: Bearer {}", trimmed(*token)));
-    } else {
-        log::warn("token cannot be read file={}", log::quoted(options_.token_file));
-    }
-    return headers;
+// Read each time, so that a token may be changed without a restart.
+std::string Follower::token() const {
+    if (options_.token_file.empty()) return {};
+    if (const auto token = read_whole(options_.token_file)) return std::string(trimmed(*token));
+    log::warn("token cannot be read file={}", log::quoted(options_.token_file));
+    return {};
 }
 
 http::Request Follower::request(std::string_view path) const {
@@ -53,7 +49,9 @@ http::Request Follower::request(std::string_view path) const {
     std::string_view centre = options_.centres[centre_];
     while (centre.ends_with('/')) centre.remove_suffix(1);
     request.url = fmt::format("{}{}", centre, path);
-    request.headers = headers();
+    request.token = token();
+    request.ca_file = options_.ca_file;
+    request.ca_option = "ca_file";
     request.timeout = request_timeout;
     request.connect_timeout = connect_timeout;
     return request;

@@ -24,6 +24,7 @@ class Follower {
         std::vector<std::string> centres;  // "http://192.0.2.53:8053"; not empty
         std::string namespace_name;        // empty: all
         std::string token_file;            // empty: no token
+        std::string ca_file;               // PEM: the roots for https; empty: the system's
         Milliseconds reconnect_max, silence_max;
     };
     struct Listener {
@@ -57,7 +58,7 @@ class Follower {
     void doubt(const std::string& reason);
     void heard();
     void lost(const std::string& reason);
-    std::vector<std::string> headers() const;
+    std::string token() const;
 
     io::Loop& loop_;
     http::Client& client_;
