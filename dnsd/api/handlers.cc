@@ -137,9 +137,11 @@ void Handlers::stop() {
     xds_holds_.close();
 }
 
-// Whoever is held was let in by the tokens before.
+// Whoever is held or follows was let in by the tokens before: they come back, and resume.
 void Handlers::set_tokens(Tokens tokens) {
     tokens_ = std::move(tokens);
+    watch_.end_all();
+    changes_.end_all();
     xds_holds_.release_all();
 }
 

@@ -223,13 +223,14 @@ def test_a_reload_under_load_loses_no_request(make_dnsd, make_backend, tmp_path,
     scene.set_health("web-3", "unhealthy")
     with driven(scene, tmp_path) as (haproxy, agent):
         becomes_ready(haproxy, {"web-1"})  # which is all that this worker started from
+        for name in ("web-2", "web-3"):
+            scene.set_health(name, "healthy")
+        becomes_ready(haproxy, WEB)
+        # Before there is load: the sessions of one that died end with it.
+        scene.set_health("web-1", "unhealthy")
+        until(lambda: set(haproxy.servers()) == {"web-2", "web-3"}, "the first is gone")
+        backends["web-1"].kill()
         with Load(haproxy.get) as load:
-            for name in ("web-2", "web-3"):
-                scene.set_health(name, "healthy")
-            becomes_ready(haproxy, WEB)
-            scene.set_health("web-1", "unhealthy")
-            until(lambda: set(haproxy.servers()) == {"web-2", "web-3"}, "the first is gone")
-            backends["web-1"].kill()
             for _ in range(3):
                 load.wait_for_more()
                 haproxy.reload()

@@ -1,6 +1,7 @@
 """dnsd-agent, and the stock caches that it empties: as clients.py runs them, and with a way in."""
 
 import http.server
+import contextlib
 import json
 import pathlib
 import re
@@ -209,8 +210,12 @@ frontend all
     def reload(self) -> None:
         """Returns once the new worker is the one that is talked to."""
         before = self.worker()
-        self.process.send_signal(signal.SIGUSR2)
-        until(lambda: self.worker() not in (None, before), "a new worker runs")
+        for _ in range(5):
+            # The master may miss a signal that comes while it executes itself anew.
+            self.process.send_signal(signal.SIGUSR2)
+            with contextlib.suppress(AssertionError):
+                return until(lambda: self.worker() not in (None, before), "a new worker runs", PATIENCE / 5)
+        raise AssertionError("no new worker runs")
 
     def worker(self) -> str | None:
         try:

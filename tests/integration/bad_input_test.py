@@ -53,7 +53,7 @@ NAME_256 = ".".join(["a" * 63] * 4)
     (WEB, {"check": {"type": "tcp", "interval": 0.01}}, {400, 422}, "/check/interval"),
     (WEB, {"check": {"type": "tcp", "interval": 1, "timeout": 2}}, {422}, "/check/timeout"),
     (WEB, {"check": {"type": "tcp", "fall": 0}}, {400, 422}, "/check/fall"),
-    (WEB, {"check": {"type": "grpc"}}, {400, 422}, "/check/type"),
+    (WEB, {"check": {"type": "smtp"}}, {400, 422}, "/check/type"),
 ])
 def test_a_refused_request_says_which_field_and_changes_nothing(dnsd, path, body, statuses, pointer):
     make_service(dnsd.api)

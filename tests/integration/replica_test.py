@@ -7,6 +7,7 @@ import http.client
 import http.server
 import json
 import random
+import signal
 import socket
 import threading
 import time
@@ -105,6 +106,7 @@ def test_a_change_is_in_the_replicas_answers_at_once(centre, replica_of):
 def test_serials_revisions_and_events_are_the_centres(centre, replica_of):
     make_service(centre.api)
     replica = replica_of(centre)
+    in_step(replica, centre)
     for number in range(5):
         centre.api.put(f"{WEB}/instances/i-{number}", {"ipv4": f"192.0.2.{number}", "port": 80})
     in_step(replica, centre)
@@ -138,7 +140,7 @@ def test_a_replica_draws_as_the_centre_does(centre, replica_of, service):
             sock.connect(dnsd.dns[0])
             sock.settimeout(PATIENCE)
             wire = question.to_wire()
-            for _ in range(5000):
+            for _ in range(10_000):
                 sock.send(wire)
                 for address in texts(dns.message.from_wire(sock.recv(4096)), "A"):
                     seen[address] += 1
@@ -149,12 +151,12 @@ def test_a_replica_draws_as_the_centre_does(centre, replica_of, service):
         assert abs(count - drawn[replica][address]) < 5 * (2 * count) ** 0.5 + 20, (address, drawn)
 
 
-def test_hundreds_of_changes_at_random_leave_both_alike(centre, replica_of):
+def test_a_thousand_changes_at_random_leave_both_alike(centre, replica_of):
     make_service(centre.api, CUSTOM)
     replica = replica_of(centre)
     dice = random.Random(7)
     api = centre.api
-    for _ in range(300):
+    for _ in range(1000):
         instance = f"{WEB}/instances/i-{dice.randrange(20)}"
         chance = dice.random()
         if chance < 0.5:
@@ -377,3 +379,32 @@ def test_a_wrong_token_is_told_and_a_right_one_follows(make_dnsd, replica_of, tm
     secret.write_text("let me\n")
     replica.start()
     until(lambda: replica.api.get("/v1/status")["replica"]["connected"], "it follows")
+
+
+def test_a_token_that_is_revoked_midway_ends_the_stream(make_dnsd, replica_of, tmp_path):
+    tokens, secret = tmp_path / "tokens", tmp_path / "secret"
+    good = f"{hashlib.sha256(b'let me').hexdigest()} read\n"
+    admin = f"{hashlib.sha256(b'admin').hexdigest()} write\n"
+    tokens.write_text(good + admin)
+    secret.write_text("let me\n")
+    centre = make_dnsd("centre", settings={"api.tokens": str(tokens)}).start()
+    centre.token = "admin"
+    replica = replica_of(centre, settings={"replica.token": str(secret)})
+    until(lambda: replica.api.get("/v1/status")["replica"]["connected"], "it follows")
+    tokens.write_text(admin)
+    centre.signal(signal.SIGHUP)
+    until(lambda: "401" in replica.api.get("/v1/status")["replica"]["trouble"], "it is told")
+    tokens.write_text(good + admin)
+    centre.signal(signal.SIGHUP)
+    make_service(centre.api)
+    in_step(replica, centre)
+
+
+def test_an_envoy_may_ask_a_replica(centre, replica_of):
+    make_service(centre.api, CUSTOM)
+    centre.api.put(f"{WEB}/instances/i-1", {"ipv4": "192.0.2.1", "port": 80})
+    replica = replica_of(centre)
+    in_step(replica, centre)
+    question = {"node": {"id": "n", "cluster": "c"}, "resource_names": ["web.demo.internal"]}
+    told = [dnsd.api.request("POST", "/v3/discovery:endpoints", question).json for dnsd in (centre, replica)]
+    assert told[0] == told[1] and "192.0.2.1" in json.dumps(told[1])
