@@ -139,6 +139,7 @@ void Handlers::stop() {
 
 // Whoever is held or follows was let in by the tokens before: they come back, and resume.
 void Handlers::set_tokens(Tokens tokens) {
+    if (tokens == tokens_) return;
     tokens_ = std::move(tokens);
     watch_.end_all();
     changes_.end_all();

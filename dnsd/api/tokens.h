@@ -24,11 +24,13 @@ class Tokens {
         std::array<std::uint8_t, 32> hash;
         Role role;
         std::vector<std::string> namespaces;  // empty: all
+        bool operator==(const Token&) const = default;
     };
 
     static Result<Tokens> read(const std::string& path);  // "": nobody is asked for a token
     static Result<Tokens> parse(std::string_view text, const std::string& file);
 
+    bool operator==(const Tokens&) const = default;
     bool are_wanted() const noexcept { return wanted_; }
     // Null if it is none of ours. Takes as long whichever it is.
     const Token* find(std::string_view token) const noexcept;

@@ -2,16 +2,18 @@
 """How long from a commit in dnsd to the last old answer of a cache, or the last server of HAProxy, that
 dnsd-agent keeps up to date, and what a change costs the agent? TTLs are five minutes.
 
-usage: tools/build release && tests/bench/agent_bench.py [CHANGES]     (50 unless given; root, or user namespaces)
+usage: tools/build release && tests/bench/agent_bench.py [CHANGES]     (100, an even number, unless given; root, or user namespaces)
 """
 
 import os
 import pathlib
 import platform
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -24,7 +26,8 @@ from harness import DNSD_AGENT, Daemon, until, wall_time  # noqa: E402
 from namespaces import working_unshare  # noqa: E402
 
 DEAD = "web-2"
-QUIET = 0.4  # after flush_repeat, nothing moves any more
+QUIET = 0.6  # seconds after the last change: flush_repeat is over
+SPACINGS = ("1 s apart", "at random, 0.3 s apart on average")
 
 
 def cpu_seconds(process: int) -> float:
@@ -57,37 +60,51 @@ def measure(title: str, changes: int) -> None:
     if title == DrivenHaProxy.title:
         software.start()
     until(uses_dead, "all are used")
-    time.sleep(1)
-    before, lasts = cpu_seconds(agent.process.pid), []
-    for n in range(changes):
-        becomes_dead = n % 2 == 0
-        scene.set_health(DEAD, "unhealthy" if becomes_dead else "healthy")
-        last_old = seen_new = 0.0
-        while not seen_new or time.time() < max(seen_new, last_old) + QUIET:
+    for spacing in SPACINGS:
+        samples: list[tuple[float, bool]] = []  # when it was asked, and whether the dead one is used
+        before = cpu_seconds(agent.process.pid)
+        changer = threading.Thread(target=change, args=(scene, changes, spacing))
+        changer.start()
+        while changer.is_alive():
             asked = time.time()
-            if uses_dead() == becomes_dead:
-                last_old = asked
-            else:
-                seen_new = seen_new or asked
-        times = scene.dnsd.api.get("/v1/events?limit=1")["events"][0]["times"]
-        lasts.append(max(0.0, 1000 * (last_old - wall_time(times["committed"]))))
-    cost = 1000 * (cpu_seconds(agent.process.pid) - before) / changes
-    lasts.sort()
-    print(f"| {title} | {statistics.median(lasts):.1f} | {lasts[min(len(lasts) - 1, len(lasts) * 99 // 100)]:.1f} "
-          f"| {cost:.1f} |", flush=True)
+            samples.append((asked, uses_dead()))
+            time.sleep(0.001)
+        cost = 1000 * (cpu_seconds(agent.process.pid) - before) / changes
+        events = scene.dnsd.api.get(f"/v1/events?limit={changes}")["events"][::-1]
+        commits = [wall_time(event["times"]["committed"]) for event in events]
+        lasts = sorted(last_old(samples, commits, n) for n in range(changes))
+        print(f"| {title} | {spacing} | {statistics.median(lasts):.1f} "
+              f"| {lasts[min(changes - 1, changes * 99 // 100)]:.1f} | {cost:.1f} |", flush=True)
     agent.stop()
     software.stop()
     made[0].stop()
+
+
+def change(scene: LongScene, changes: int, spacing: str) -> None:
+    """An instance dies and comes back, at times drawn beforehand."""
+    dice, at = random.Random(7), time.time() + 1
+    for n in range(changes):
+        time.sleep(max(0.0, at - time.time()))
+        scene.set_health(DEAD, "unhealthy" if n % 2 == 0 else "healthy")
+        at += 1.0 if spacing == SPACINGS[0] else dice.expovariate(1 / 0.3)
+    time.sleep(QUIET)
+
+
+def last_old(samples: list[tuple[float, bool]], commits: list[float], n: int) -> float:
+    """Milliseconds from a commit to the last answer that did not know it, before the next commit."""
+    end = commits[n + 1] if n + 1 < len(commits) else float("inf")
+    old = [asked for asked, used in samples if commits[n] <= asked < end and used == (n % 2 == 0)]
+    return 1000 * (max(old) - commits[n]) if old else 0.0
 
 
 def main() -> None:
     if len(sys.argv) > 2:
         measure(sys.argv[2], int(sys.argv[1]))
         return
-    changes = sys.argv[1] if len(sys.argv) > 1 else "50"
+    changes = sys.argv[1] if len(sys.argv) > 1 else "100"
     print(f"{platform.system()} {platform.release()} {platform.machine()}, {DNSD_AGENT}, {changes} changes each\n\n"
-          "| software | last old answer after the commit, median (ms) | p99 (ms) | CPU of the agent per change (ms) |\n"
-          "|---|---|---|---|", flush=True)
+          "| software | changes | last old answer after the commit, median (ms) | p99 (ms) | CPU of the agent per change (ms) |\n"
+          "|---|---|---|---|---|", flush=True)
     for title in (*EMPTIED, DrivenHaProxy.title):
         subprocess.run([*working_unshare(), sys.executable, __file__, changes, title], check=True)
 

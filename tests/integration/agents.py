@@ -1,7 +1,7 @@
 """dnsd-agent, and the stock caches that it empties: as clients.py runs them, and with a way in."""
 
-import http.server
 import contextlib
+import http.server
 import json
 import pathlib
 import re
