@@ -38,7 +38,7 @@ class Server {
     virtual void stop() = 0;
     virtual const std::vector<SocketAddress>& addresses() const noexcept = 0;
     // Reads the files of `options` again, and takes over nothing else of them. A bad file changes
-    // nothing; whether TLS is spoken stays as it was. The thread that start() was called by.
+    // nothing; whether TLS is spoken stays as it was. For the thread that called start().
     virtual Result<> reload(const Options& options) = 0;
 };
 
