@@ -467,8 +467,7 @@ def test_after_random_changes_all_see_what_dnsd_has(make_dnsd, tmp_path, request
     api, dice = scene.dnsd.api, random.Random(1)
     with running_cache(scene, "unbound") as cache, driven(
             scene, tmp_path, caches=[cache.setting]) as (haproxy, agent):
-        end, changes = time.monotonic() + 15, 0
-        while time.monotonic() < end and changes < 1000:
+        for _ in range(1000):
             name = f"web-{dice.randint(1, 6)}"
             path = f"{WEB_PATH}/instances/{name}"
             match dice.randrange(4):
@@ -479,13 +478,12 @@ def test_after_random_changes_all_see_what_dnsd_has(make_dnsd, tmp_path, request
                 case _:
                     api.request("PUT", f"{path}/health", {"status": dice.choice(["healthy", "unhealthy"])})
             cache.ask("A", "web")  # what is asked meanwhile is kept, if it is not forgotten
-            changes += 1
         healthy = {one["id"] for one in api.get(f"{WEB_PATH}/instances")["instances"] if one["status"] == "healthy"}
         addresses = {f"127.0.1.{name[-1]}" for name in healthy}
         until(lambda: haproxy.ready() == healthy, "HAProxy's view is dnsd's", SOON)
         until(lambda: set(cache.ask("A", "web")) == addresses == set(scene.dnsd.addresses("web.demo.internal")),
               "unbound's view is dnsd's", SOON)
-        assert agent.status()["doubts"] == "0" and changes > 100
+        assert agent.status()["doubts"] == "0"
 
 
 def test_the_shipped_configuration_is_all_defaults(tmp_path):
