@@ -9,6 +9,7 @@ import os
 import pathlib
 import platform
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def measure(title: str, changes: int) -> None:
     until(uses_dead, "all are used")
     for spacing in SPACINGS:
         samples: list[tuple[float, bool]] = []  # when it was asked, and whether the dead one is used
-        before = cpu_seconds(agent.process.pid)
+        before, orders_before = cpu_seconds(agent.process.pid), orders(agent)
         changer = threading.Thread(target=change, args=(scene, changes, spacing))
         changer.start()
         while changer.is_alive():
@@ -74,10 +75,18 @@ def measure(title: str, changes: int) -> None:
         commits = [wall_time(event["times"]["committed"]) for event in events]
         lasts = sorted(last_old(samples, commits, n) for n in range(changes))
         print(f"| {title} | {spacing} | {statistics.median(lasts):.1f} "
-              f"| {lasts[min(changes - 1, changes * 99 // 100)]:.1f} | {cost:.1f} |", flush=True)
+              f"| {lasts[min(changes - 1, changes * 99 // 100)]:.1f} | {cost:.1f} "
+              f"| {(orders(agent) - orders_before) / changes:.1f} |", flush=True)
     agent.stop()
     software.stop()
     made[0].stop()
+
+
+def orders(agent: Agent) -> int:
+    """How often it has emptied the cache, or told HAProxy something."""
+    agent.status()
+    until(lambda: re.search(r"(flushes|commands)=\d+ failures=\d+$", agent.log.rstrip()), "it tells all of its status")
+    return int(re.findall(r"(?:flushes|commands)=(\d+)", agent.log)[-1])
 
 
 def change(scene: LongScene, changes: int, spacing: str) -> None:
@@ -103,8 +112,8 @@ def main() -> None:
         return
     changes = sys.argv[1] if len(sys.argv) > 1 else "100"
     print(f"{platform.system()} {platform.release()} {platform.machine()}, {DNSD_AGENT}, {changes} changes each\n\n"
-          "| software | changes | last old answer after the commit, median (ms) | p99 (ms) | CPU of the agent per change (ms) |\n"
-          "|---|---|---|---|---|", flush=True)
+          "| software | changes | last old answer after the commit, median (ms) | p99 (ms) | CPU of the agent per change (ms) "
+          "| flushes, or commands, per change |\n|---|---|---|---|---|---|", flush=True)
     for title in (*EMPTIED, DrivenHaProxy.title):
         subprocess.run([*working_unshare(), sys.executable, __file__, changes, title], check=True)
 
