@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     members.used = {{"i-1", "192.0.2.1", 80, 1}};
     members.dead = {"i-2"};
     members.draining = {"i-3"};
-    for (const HaCommand& command : plan_servers("web", *servers, members, "check")) {
+    for (const HaCommand& command : plan_servers("web", *servers, members, {"i-2"}, "check")) {
         // One line is one command.
         if (command.text.find('\n') != command.text.npos) std::abort();
     }

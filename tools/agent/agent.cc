@@ -38,7 +38,8 @@ HaProxy::Options haproxy_options(const Options& options) {
             .backend_lines = options.list("haproxy.backend_lines"),
             .server_options = options.text("haproxy.server_options"),
             .interval = milliseconds_of(options, "haproxy.interval"),
-            .timeout = haproxy_timeout};
+            .timeout = haproxy_timeout,
+            .shutdown_after = milliseconds_of(options, "haproxy.shutdown_after")};
 }
 
 std::set<ServiceKey> services_in(const Options& options) {

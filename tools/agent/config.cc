@@ -140,6 +140,16 @@ const auto table = std::to_array<Option>({
      .choices = {},
      .help = "How often HAProxy's servers are compared with what they should be, and instances "
              "that it sees down are reported to dnsd to be probed."},
+    {.name = "haproxy.shutdown_after",
+     .type = Type::Seconds,
+     .initial = "1",
+     .least = 0,
+     .most = 3600,
+     .choices = {},
+     .help =
+         "How long what waits for a server may go on waiting after its instance died; then its "
+         "sessions are shut down. HAProxy tries again elsewhere what fails by itself meanwhile, "
+         "and never what was shut down."},
     {.name = "haproxy.reconfirm",
      .type = Type::Bool,
      .initial = "true",

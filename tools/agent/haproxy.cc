@@ -86,10 +86,31 @@ void HaProxy::plan(const std::string& state) {
         });
         report_down(binding, present, members->second);
         std::ranges::move(
-            plan_servers(binding.backend, present, members->second, options_.server_options),
+            plan_servers(binding.backend, present, members->second,
+                         overdue(binding, present, members->second), options_.server_options),
             std::back_inserter(commands_));
     }
     next_command();
+}
+
+std::set<std::string> HaProxy::overdue(const Binding& binding, const std::vector<HaServer>& present,
+                                       const Members& members) {
+    std::set<std::string> dead, names;
+    for (const std::string& id : members.dead) dead.insert(server_name(id));
+    for (const HaServer& server : present) {
+        const std::pair key(binding.backend, server.name);
+        if (!dead.contains(server.name)) {
+            dead_since_.erase(key);
+            continue;
+        }
+        const SteadyTime since = dead_since_.try_emplace(key, loop_.now()).first->second;
+        if (loop_.now() - since >= options_.shutdown_after) names.insert(server.name);
+    }
+    std::erase_if(dead_since_, [&](const auto& entry) {
+        return entry.first.first == binding.backend &&
+               std::ranges::find(present, entry.first.second, &HaServer::name) == present.end();
+    });
+    return names;
 }
 
 void HaProxy::report_down(const Binding& binding, const std::vector<HaServer>& present,

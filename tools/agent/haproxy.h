@@ -6,7 +6,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/io/local.h"
@@ -24,7 +26,7 @@ class HaProxy {
         std::vector<Binding> bindings;
         std::vector<std::string> backend_lines;
         std::string server_options;
-        Milliseconds interval, timeout;
+        Milliseconds interval, timeout, shutdown_after;
     };
     // A used instance that HAProxy sees down, each time that it is seen.
     using OnDown = std::function<void(const ServiceKey& service, const std::string& id)>;
@@ -43,6 +45,9 @@ class HaProxy {
     void write_file();
     void look();
     void plan(const std::string& state);
+    // Servers of instances that died so long ago that what waits for them is cut off.
+    std::set<std::string> overdue(const Binding& binding, const std::vector<HaServer>& present,
+                                  const Members& members);
     void report_down(const Binding& binding, const std::vector<HaServer>& present,
                      const Members& members);
     void next_command();
@@ -57,6 +62,7 @@ class HaProxy {
     const Options options_;
     const OnDown on_down_;
     std::map<ServiceKey, Members> members_;  // of the services that are known
+    std::map<std::pair<std::string, std::string>, SteadyTime> dead_since_;  // by backend and server
     std::string written_, last_file_failure_, last_complaint_;
 
     bool busy_ = false, changed_ = false, well_ = true;

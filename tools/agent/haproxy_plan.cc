@@ -90,9 +90,9 @@ class Plan {
         if (!server.drains()) say("set server", server.name, "state drain");
     }
 
-    void remove(const HaServer& server, bool is_dead) {
+    void remove(const HaServer& server, bool loses_sessions) {
         if (!server.is_in_maintenance()) say("set server", server.name, "state maint");
-        if (is_dead) say("shutdown sessions server", server.name);
+        if (loses_sessions) say("shutdown sessions server", server.name);
         say("del server", server.name);
         commands.back().deletes = true;
     }
@@ -147,6 +147,7 @@ std::string server_name(std::string_view id) {
 
 std::vector<HaCommand> plan_servers(const std::string& backend,
                                     const std::vector<HaServer>& present, const Members& members,
+                                    const std::set<std::string>& overdue,
                                     const std::string& server_options) {
     std::map<std::string, Member> missing;
     for (Member& member : with_weights_of_256(members.used))
@@ -166,7 +167,7 @@ std::vector<HaCommand> plan_servers(const std::string& backend,
         if (const auto wanted = missing.extract(server.name)) {
             there.adapt(server, wanted.mapped());
         } else if (dead.contains(server.name)) {
-            gone.remove(server, true);
+            gone.remove(server, overdue.contains(server.name));
         } else if (draining.contains(server.name)) {
             left.drain(server);
         } else {

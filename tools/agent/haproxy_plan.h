@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,10 +49,11 @@ struct HaCommand {
 };
 
 // What makes `present`, servers of that backend, the members' own. New servers start in
-// maintenance. One that died loses its sessions at once; one that drained, or is merely gone, keeps
-// them until they end.
+// maintenance. One that died takes nothing new at once, and loses its sessions once its name is
+// among the `overdue`; one that drained, or is merely gone, keeps them until they end.
 std::vector<HaCommand> plan_servers(const std::string& backend,
                                     const std::vector<HaServer>& present, const Members& members,
+                                    const std::set<std::string>& overdue,
                                     const std::string& server_options);
 
 // Did this reply say that the command was done?

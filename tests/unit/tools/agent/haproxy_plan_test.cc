@@ -21,9 +21,10 @@ HaServer server(const char* name, unsigned admin = 0) {
 }
 
 std::vector<std::string> plan(const std::vector<HaServer>& present, const Members& members,
+                              const std::set<std::string>& overdue = {},
                               const std::string& server_options = "") {
     std::vector<std::string> out;
-    for (const HaCommand& command : plan_servers("web", present, members, server_options))
+    for (const HaCommand& command : plan_servers("web", present, members, overdue, server_options))
         out.push_back(command.text);
     return out;
 }
@@ -52,7 +53,7 @@ TEST_CASE("what is no state of servers is an error") {
 }
 
 TEST_CASE("a new server starts in maintenance and is then made ready; its checks are enabled") {
-    CHECK(plan({}, members_of({"a"}), "check inter 1s") ==
+    CHECK(plan({}, members_of({"a"}), {}, "check inter 1s") ==
           Texts{"add server web/a 192.0.2.1:80 weight 10 check inter 1s", "enable health web/a",
                 "set server web/a state ready"});
     CHECK(plan({server("a")}, members_of({"a"})).empty());
@@ -69,15 +70,17 @@ TEST_CASE("one that is there is only changed where it differs") {
           Texts{"set server web/a state ready"});
 }
 
-TEST_CASE("who died loses its sessions first, who drains keeps them, who came is there before") {
+TEST_CASE(
+    "who died goes first and keeps its sessions for a while, who drains until they end, who came "
+    "is there before") {
     Members members = members_of({"new"});
     members.dead = {"dead"};
     members.draining = {"slow"};
     CHECK(plan({server("slow"), server("gone"), server("dead")}, members) ==
-          Texts{"set server web/dead state maint", "shutdown sessions server web/dead",
-                "del server web/dead", "add server web/new 192.0.2.1:80 weight 10",
-                "set server web/new state ready", "set server web/slow state drain",
-                "set server web/gone state maint", "del server web/gone"});
+          Texts{"set server web/dead state maint", "del server web/dead",
+                "add server web/new 192.0.2.1:80 weight 10", "set server web/new state ready",
+                "set server web/slow state drain", "set server web/gone state maint",
+                "del server web/gone"});
     CHECK(plan({server("slow", HaServer::ForcedDrain)},
                [] {
                    Members drains;
@@ -86,6 +89,14 @@ TEST_CASE("who died loses its sessions first, who drains keeps them, who came is
                }())
               .empty());
     CHECK(plan({server("gone", HaServer::ForcedMaintenance)}, {}) == Texts{"del server web/gone"});
+}
+
+TEST_CASE("who has been dead for long loses its sessions") {
+    Members members;
+    members.dead = {"dead", "just"};
+    CHECK(plan({server("dead", HaServer::ForcedMaintenance), server("just")}, members, {"dead"}) ==
+          Texts{"shutdown sessions server web/dead", "del server web/dead",
+                "set server web/just state maint", "del server web/just"});
 }
 
 TEST_CASE("ids that HAProxy does not allow get names of their own") {
