@@ -63,6 +63,16 @@ double age_at(const std::vector<Point>& points, double phase) {
     return a.age + slope * (phase - a.phase);
 }
 
+// The age at which an answer was handed out last is up to a question, 10 ms, short of its end:
+// where that is about the beginning of a second, a cache that counts seconds means the beginning. A
+// prediction that asks again just before it would be a whole second off.
+double to_whole_second(double lifetime, double phase) {
+    constexpr double between_questions = 0.012;
+    const double end = phase + lifetime;
+    const double short_of = std::ceil(end) - end;
+    return lifetime > 0 && short_of < between_questions ? lifetime + short_of : lifetime;
+}
+
 }  // namespace
 
 bool EffectiveTtls::honours_ttl(std::string_view cache) noexcept { return !find_promise(cache); }
@@ -94,7 +104,7 @@ double EffectiveTtls::lifetime(const std::string& cache, double ttl, double phas
             points.push_back({sample.phase, sample.age});
     }
     const double age = age_at(merged(std::move(points)), phase);
-    return std::max(0.0, promise ? age : ttl + age - *nearest);
+    return to_whole_second(std::max(0.0, promise ? age : ttl + age - *nearest), phase);
 }
 
 }  // namespace dnsd::lab

@@ -10,7 +10,7 @@
 namespace dnsd::lab {
 namespace {
 
-constexpr std::size_t lines_of_faults_max = 7, lines_of_pairs_max = 6, surprises_max = 4;
+constexpr std::size_t lines_of_faults_max = 6, lines_of_pairs_max = 2, surprises_max = 3;
 
 // Those that people ask for first; the report has all.
 std::vector<FaultDigest> foremost(std::vector<FaultDigest> digests) {
@@ -58,12 +58,16 @@ void add_pairs(const Results& results, std::vector<std::string>& lines) {
             if (pair.met == wanted) order.push_back(&pair);
         }
     }
-    for (std::size_t n = 0; n < std::min(order.size(), lines_of_pairs_max); ++n) {
+    // All that are not met, and some that are.
+    const auto missed =
+        static_cast<std::size_t>(std::ranges::count(results.pairs, false, &PairResult::met));
+    const std::size_t lines_max = std::max(lines_of_pairs_max, missed);
+    for (std::size_t n = 0; n < std::min(order.size(), lines_max); ++n) {
         lines.push_back(fmt::format("  {}: {} [{} pairs]", order[n]->pair.title, order[n]->words,
                                     order[n]->pairs));
     }
-    if (order.size() > lines_of_pairs_max) {
-        lines.push_back(fmt::format("  and {} more, met.", order.size() - lines_of_pairs_max));
+    if (order.size() > lines_max) {
+        lines.push_back(fmt::format("  and {} more, met.", order.size() - lines_max));
     }
 }
 

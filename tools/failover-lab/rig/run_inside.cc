@@ -151,7 +151,7 @@ class Run {
         std::optional<SteadyTime> when;
         if (clock.cache == "cache" || way_.family == Family::Polling) {
             when = load_->last_fetch();
-        } else if (clock.kind != ViewClock::Kind::Push) {
+        } else if (clock.kind != ViewClock::Kind::Push || !clock.cache.empty()) {
             when = tap_->last_answer_about(asked_service(setting_));
         }
         return when ? at(*when) : never;
