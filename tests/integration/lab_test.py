@@ -10,15 +10,17 @@ import subprocess
 
 import pytest
 
-from harness import ROOT, until
+from harness import REPORT_OF_SANITIZER, ROOT, until
 from namespaces import working_unshare
 
 LAB = os.environ.get("FAILOVER_LAB", str(ROOT / "build/release/failover-lab"))
+CHECKED = os.environ.get("FAILOVER_LAB_CHECKED", str(ROOT / "build/dev/failover-lab"))  # by sanitizers
 SMOKE_SECONDS_MAX = 600  # ten times what it takes
 AGENT = "way=agent-unbound fault=kill ttl=2"
 
 
-def lab(*arguments, timeout=SMOKE_SECONDS_MAX) -> subprocess.CompletedProcess:
+def lab(*arguments, timeout=CHECKED = os.environ.get("FAILOVER_LAB_CHECKED", str(ROOT / "build/dev/failover-lab"))  # by sanitizers
+SMOKE_SECONDS_MAX) -> subprocess.CompletedProcess:
     return subprocess.run([LAB, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=timeout)
 
 
@@ -99,6 +101,43 @@ def test_a_log_holds_every_request_of_its_run(smoke):
         intended = [struct.unpack_from("<I", octets, at)[0] for at in range(8, len(octets), 16)]
         gaps = {round((after - before) / 10_000) for before, after in zip(intended, intended[1:])}
         assert gaps == {1}, "a request every ten milliseconds, whatever became of those before"
+
+
+CHECKED_SUITE = """
+[centre]
+runs = 1
+[[cell]]
+connections = ["keepalive", "maxage"]
+client_retries = 1
+fault = "stop"
+[[cell]]
+way = "replica"
+stub = ["glibc", "cares"]
+reconfirm = true
+[[cell]]
+way = "agent-unbound"
+fault = ["return", "dnsd_down"]
+[[cell]]
+way = ["haproxy-srv", "poll-1"]
+clients = 2
+[effective_ttl]
+caches = ["cache", "glibc"]
+ttls = [1]
+[cost]
+ways = ["dns"]
+"""
+
+
+def test_sanitizers_find_nothing_in_the_lab_itself(tmp_path):
+    suite, out = tmp_path / "own.toml", tmp_path / "out"
+    suite.write_text(CHECKED_SUITE)
+    done = subprocess.run([CHECKED, "run", suite, "--out", out], capture_output=True, text=True, check=False,
+                          timeout=SMOKE_SECONDS_MAX)
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(path.read_text()) for path in out.glob("raw/*/*/run.json")]
+    assert len(records) >= 8 and [record["problem"] for record in records if record["problem"]] == []
+    for log in out.glob("**/*.log"):
+        assert not REPORT_OF_SANITIZER.search(log.read_text(errors="replace")), log
 
 
 # What it says of what is wrong

@@ -1,23 +1,19 @@
 #include "tools/failover-lab/rig/generator.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
-#include <charconv>
 #include <deque>
 #include <map>
 #include <random>
 
 #include "base/io/handle.h"
 #include "base/io/tcp.h"
-#include "tools/failover-lab/rig/http_reply.h"
+#include "tools/failover-lab/rig/client_connection.h"
 #include "tools/failover-lab/rig/service.h"
 
 namespace dnsd::lab {
@@ -32,136 +28,7 @@ std::uint32_t microseconds(SteadyTime::duration time) {
         0, std::chrono::duration_cast<std::chrono::microseconds>(time).count()));
 }
 
-// Milliseconds until then, and never early.
-Milliseconds until(SteadyTime time) {
-    return std::max(Milliseconds(0),
-                    std::chrono::ceil<Milliseconds>(time - machine_clock().steady()));
-}
-
-// "i-3" is the third.
-std::uint8_t instance_named(std::string_view name) {
-    unsigned number = 0;
-    if (!name.starts_with("i-")) return Request::none;
-    const auto [end, problem] = std::from_chars(name.data() + 2, name.data() + name.size(), number);
-    if (problem != std::errc{} || end != name.data() + name.size() || number == 0 || number > 200) {
-        return Request::none;
-    }
-    return static_cast<std::uint8_t>(number - 1);
-}
-
-// One connection, used for one exchange after the other.
-class Wire {
-  public:
-    using Done = std::function<void(Outcome outcome, std::uint8_t instance)>;
-
-    Wire(io::Loop& loop, SocketAddress address, SteadyTime made)
-        : address_(address),
-          made_(made),
-          socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
-          poll_(loop, socket_.number(), [this](unsigned events) { on_events(events); }),
-          patience_(loop, [this] { end(Outcome::Timeout); }) {
-        sockaddr_storage storage;
-        const auto octets = address.to(storage);
-        if (::connect(socket_.number(), reinterpret_cast<const sockaddr*>(&storage), octets) != 0 &&
-            errno != EINPROGRESS) {
-            problem_ = errno;
-        }
-    }
-    ~Wire() {
-        // With a reset, so that no port is held in TIME_WAIT: a hundred a second would add up.
-        const linger now{1, 0};
-        ::setsockopt(socket_.number(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    }
-
-    // REQUIRES: none is under way. `done` is called once, from the loop.
-    void exchange(const std::string& request, SteadyTime deadline, Done done) {
-        request_ = request;
-        done_ = std::move(done);
-        sent_ = false;
-        reply_.next();
-        patience_.start(until(deadline));
-        poll_.watch(io::Poll::Writable | io::Poll::Readable);
-    }
-    // Between exchanges: whether the other side has closed.
-    void watch_idle(std::function<void()> on_closed) {
-        on_closed_ = std::move(on_closed);
-        poll_.watch(io::Poll::Readable);
-    }
-
-    const SocketAddress& address() const noexcept { return address_; }
-    SteadyTime made() const noexcept { return made_; }
-    bool keeps_alive() const noexcept { return reply_.keeps_alive(); }
-
-  private:
-    void on_events(unsigned events) {
-        if (!done_) {
-            if (on_closed_) io::call(on_closed_);
-            return;
-        }
-        if (!sent_) {
-            if ((events & io::Poll::Writable) != 0) send();
-            return;
-        }
-        receive();
-    }
-
-    void send() {
-        int problem = problem_;
-        socklen_t octets = sizeof problem;
-        if (problem == 0) ::getsockopt(socket_.number(), SOL_SOCKET, SO_ERROR, &problem, &octets);
-        if (problem != 0) return end(problem == ECONNREFUSED ? Outcome::Refused : Outcome::Reset);
-        if (::send(socket_.number(), request_.data(), request_.size(), MSG_NOSIGNAL) < 0) {
-            return end(Outcome::Reset);
-        }
-        sent_ = true;
-        poll_.watch(io::Poll::Readable);
-    }
-
-    void receive() {
-        std::array<char, 8192> octets;
-        const auto got = ::recv(socket_.number(), octets.data(), octets.size(), 0);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        if (got == 0) reply_.end_of_stream();
-        if (got > 0 && !reply_.read({octets.data(), static_cast<std::size_t>(got)})) {
-            return end(Outcome::Reset);
-        }
-        if (reply_.is_whole())
-            return end(reply_.status() == 200 ? Outcome::Ok : Outcome::HttpError);
-        if (got <= 0) end(Outcome::Reset);
-    }
-
-    void end(Outcome outcome) {
-        patience_.stop();
-        poll_.watch(0);
-        const Done done = std::exchange(done_, nullptr);
-        std::uint8_t instance = instance_at(address_);
-        if (instance == Request::none && reply_.is_whole())
-            instance = instance_named(reply_.body());
-        done(outcome, instance);
-    }
-
-    SocketAddress address_;
-    SteadyTime made_;
-    io::Descriptor socket_;
-    int problem_ = 0;
-    std::string request_;
-    bool sent_ = false;
-    HttpReply reply_;
-    Done done_;
-    std::function<void()> on_closed_;
-    io::Poll poll_;
-    io::Timer patience_;
-};
-
 }  // namespace
-
-std::uint8_t instance_at(const SocketAddress& address) noexcept {
-    const auto* ip = std::get_if<Ipv4>(&address.ip);
-    if (ip == nullptr || ip->octets[0] != 127 || ip->octets[1] != 0 || ip->octets[2] != 1) {
-        return Request::none;
-    }
-    return static_cast<std::uint8_t>(ip->octets[3] - 1);
-}
 
 struct Generator::State {
     // A request under way.
@@ -172,16 +39,16 @@ struct Generator::State {
         bool resolved = false;                    // the candidates are what a source said
         Outcome last_outcome = Outcome::Timeout;  // of the try before
         std::unique_ptr<io::Timer> overdue;       // of all of it, while no connection has its own
-        std::unique_ptr<Wire> wire;
+        std::unique_ptr<ClientConnection> wire;
     };
     // A client with its connections.
     struct Client {
         explicit Client(AddressSource* own_source) : source(own_source) {}
         AddressSource* source;
-        std::size_t turn = 0;                    // of round robin
-        std::deque<std::unique_ptr<Wire>> idle;  // the longest idle first
-        std::int64_t made = 0;                   // connections that there are, busy ones too
-        std::deque<std::uint64_t> waiting;       // flights that wait for a connection
+        std::size_t turn = 0;                                // of round robin
+        std::deque<std::unique_ptr<ClientConnection>> idle;  // the longest idle first
+        std::int64_t made = 0;              // connections that there are, busy ones too
+        std::deque<std::uint64_t> waiting;  // flights that wait for a connection
     };
 
     State(io::Loop& own_loop, const Setting& own_setting, std::vector<AddressSource*> sources,
@@ -241,7 +108,7 @@ struct Generator::State {
             finish(key, waits_for_connection(key) ? Outcome::Timeout : Outcome::NoAnswer,
                    Request::none);
         });
-        flight.overdue->start(until(flight.deadline));
+        flight.overdue->start(time_until(flight.deadline));
         if (setting.connections == "new") return resolve(key);
         take_connection(key);
     }
@@ -264,7 +131,7 @@ struct Generator::State {
             return resolve(key);
         }
         while (!client.idle.empty()) {
-            std::unique_ptr<Wire> wire = std::move(client.idle.front());
+            std::unique_ptr<ClientConnection> wire = std::move(client.idle.front());
             client.idle.pop_front();
             if (is_too_old(*wire)) {
                 --client.made;
@@ -277,7 +144,7 @@ struct Generator::State {
         resolve(key);
     }
 
-    bool is_too_old(const Wire& wire) {
+    bool is_too_old(const ClientConnection& wire) {
         if (setting.connections != "maxage") return false;
         return machine_clock().steady() - wire.made() > duration(setting.max_age);
     }
@@ -332,10 +199,10 @@ struct Generator::State {
                              static_cast<double>(setting.pool * std::ssize(clients)));
             ++aged;
         }
-        talk(key, std::make_unique<Wire>(loop, *address, made));
+        talk(key, std::make_unique<ClientConnection>(loop, *address, made));
     }
 
-    void talk(std::uint64_t key, std::unique_ptr<Wire> wire) {
+    void talk(std::uint64_t key, std::unique_ptr<ClientConnection> wire) {
         Flight& flight = flights.at(key);
         flight.overdue->stop();
         flight.tried.push_back(wire->address());
@@ -368,7 +235,7 @@ struct Generator::State {
             entry.tries <= setting.client_retries && machine_clock().steady() < flight.deadline;
         if (!may_try_again) return drop_connection(key, outcome);
         flight.last_outcome = outcome;
-        flight.overdue->start(until(flight.deadline));
+        flight.overdue->start(time_until(flight.deadline));
         if (flight.resolved) return connect(key);
         resolve(key);  // it was one of those that the client kept
     }
@@ -385,13 +252,13 @@ struct Generator::State {
 
     void give_back(Flight& flight) {
         Client& client = client_of(flight);
-        std::unique_ptr<Wire> wire = std::move(flight.wire);
+        std::unique_ptr<ClientConnection> wire = std::move(flight.wire);
         if (setting.connections == "new") return bury(std::move(wire));
         if (!wire->keeps_alive() || is_too_old(*wire)) {
             --client.made;
             bury(std::move(wire));
         } else {
-            Wire* idle = wire.get();
+            ClientConnection* idle = wire.get();
             idle->watch_idle([this, &client, idle] { closed_while_idle(client, idle); });
             client.idle.push_back(std::move(wire));
         }
@@ -405,8 +272,9 @@ struct Generator::State {
         take_connection(key);
     }
 
-    void closed_while_idle(Client& client, Wire* wire) {
-        const auto found = std::ranges::find(client.idle, wire, &std::unique_ptr<Wire>::get);
+    void closed_while_idle(Client& client, ClientConnection* wire) {
+        const auto found =
+            std::ranges::find(client.idle, wire, &std::unique_ptr<ClientConnection>::get);
         if (found == client.idle.end()) return;
         bury(std::move(*found));
         client.idle.erase(found);
@@ -414,7 +282,7 @@ struct Generator::State {
     }
 
     // What a callback may be running in goes when the loop turns.
-    void bury(std::unique_ptr<Wire> wire) {
+    void bury(std::unique_ptr<ClientConnection> wire) {
         graves.push_back(std::move(wire));
         gravedigger.start(Milliseconds(0));
     }
@@ -451,7 +319,7 @@ struct Generator::State {
     std::atomic<std::int64_t> end_ns = std::numeric_limits<std::int64_t>::max();
     bool ended = false;
     std::function<void()> done;
-    std::vector<std::unique_ptr<Wire>> graves;
+    std::vector<std::unique_ptr<ClientConnection>> graves;
     io::Timer gravedigger{loop, [this] { graves.clear(); }};
     io::Descriptor clock;
     io::Poll tick;

@@ -47,7 +47,4 @@ class Generator {
     std::unique_ptr<State> state_;
 };
 
-// The instance at an address of at::instance(); Request::none of any other.
-std::uint8_t instance_at(const SocketAddress& address) noexcept;
-
 }  // namespace dnsd::lab
