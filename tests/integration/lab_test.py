@@ -19,8 +19,7 @@ SMOKE_SECONDS_MAX = 600  # ten times what it takes
 AGENT = "way=agent-unbound fault=kill ttl=2"
 
 
-def lab(*arguments, timeout=CHECKED = os.environ.get("FAILOVER_LAB_CHECKED", str(ROOT / "build/dev/failover-lab"))  # by sanitizers
-SMOKE_SECONDS_MAX) -> subprocess.CompletedProcess:
+def lab(*arguments, timeout=SMOKE_SECONDS_MAX) -> subprocess.CompletedProcess:
     return subprocess.run([LAB, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=timeout)
 
 
