@@ -87,7 +87,7 @@ const std::vector<Way> table{
      "DNS with push: unbound and dnsd-agent",
      Family::Push,
      "glibc",
-     {"unbound"},
+     {"unbound", "dnsd-agent"},
      emptied<unbound>,
      start_agent_unbound,
      no_proxy},
@@ -95,7 +95,7 @@ const std::vector<Way> table{
      "DNS with push: dnsmasq and dnsd-agent",
      Family::Push,
      "glibc",
-     {"dnsmasq-base"},
+     {"dnsmasq-base", "dnsd-agent"},
      emptied<dnsmasq>,
      start_agent_dnsmasq,
      no_proxy},
@@ -103,7 +103,7 @@ const std::vector<Way> table{
      "DNS with push: systemd-resolved and dnsd-agent",
      Family::Push,
      "glibc",
-     {"systemd-resolved"},
+     {"systemd-resolved", "dnsd-agent"},
      emptied<resolved>,
      start_agent_resolved,
      no_proxy},
@@ -111,7 +111,7 @@ const std::vector<Way> table{
      "DNS with push: BIND and dnsd-agent",
      Family::Push,
      "glibc",
-     {"bind9"},
+     {"bind9", "dnsd-agent"},
      emptied<bind>,
      start_agent_bind,
      no_proxy},
@@ -119,7 +119,7 @@ const std::vector<Way> table{
      "DNS with push: nscd and dnsd-agent",
      Family::Push,
      "glibc",
-     {"nscd"},
+     {"nscd", "dnsd-agent"},
      emptied<nscd>,
      start_agent_nscd,
      no_proxy},
@@ -168,7 +168,7 @@ const std::vector<Way> table{
      "HAProxy by dnsd-agent",
      Family::Proxy,
      "",
-     {"haproxy"},
+     {"haproxy", "dnsd-agent"},
      clocks_of_haproxy_agent,
      start_haproxy_agent,
      no_stub},
@@ -233,6 +233,7 @@ const std::vector<Way> table{
 
 bool is_there(std::string_view need, const Equipment& equipment) {
     if (need == "envoy") return !equipment.envoy.empty();
+    if (need == "dnsd-agent") return !equipment.agent.empty();
     if (need == "nscd") return ::access((equipment.unpacked + "/nscd").c_str(), R_OK) == 0;
     if (need == "systemd-resolved") {
         return ::access((equipment.unpacked + "/systemd-resolved").c_str(), R_OK) == 0;

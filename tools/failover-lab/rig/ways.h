@@ -21,8 +21,8 @@ struct Way {
     Family family;
     std::string_view
         stub;  // the client's own resolver, unless the setting names one; empty: a proxy
-    // Debian's packages (and "envoy") without which it is skipped by name. The first is the one
-    // whose version the report shows; empty: dnsd itself.
+    // Debian's packages (and "envoy", "dnsd-agent") without which it is skipped by name. The first
+    // is the one whose version the report shows; empty: dnsd itself.
     std::vector<std::string_view> needs;
     Clocks (*clocks)(const Setting& setting);
     // Starts what stands between, dnsd being up and its instances registered and healthy; returns

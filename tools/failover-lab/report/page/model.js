@@ -14,7 +14,7 @@ function modelSection() {
     {title: "Cell", text: true, of: c => c.title}, {title: "Fault", text: true, of: c => faultOf.get(c.fault).title},
     {title: "Runs", of: c => c.runs}, {title: "Measured, s", of: c => seconds(c.window.mean)},
     {title: "Predicted, s", of: c => seconds(d3.mean(c.valid, r => r.predicted))},
-    {title: "Median residual, ms", of: c => count(c.median_residual_ms)}, {title: "Why", text: true, of: c => c.explanation},
+    {title: "Median residual, ms", of: c => count(c.median_residual_ms)}, {title: "Why", text: true, wrap: true, of: c => c.explanation},
   ], marked.sort((a, b) => Math.abs(b.median_residual_ms) - Math.abs(a.median_residual_ms)));
 }
 
