@@ -17,7 +17,7 @@ bool is_any(std::string_view word, std::initializer_list<std::string_view> words
     return false;
 }
 
-constexpr std::array<Row, 9> table{{
+constexpr std::array<Row, 10> table{{
     {[](const Setting& s) { return s.balance == "first"; },
      "For a TTL all requests go to whichever address came first: a run loses all or nothing, and "
      "the "
@@ -51,6 +51,10 @@ constexpr std::array<Row, 9> table{{
     {[](const Setting& s) { return s.way.starts_with("envoy") && s.fault == "half"; },
      "The second of two changes that come close together waits for Envoy's pause between two "
      "requests, 0.2 to 0.4 s, which it draws."},
+    {[](const Setting& s) { return s.way == "envoy-outlier"; },
+     "Requests end in another order than they were sent, and the row of failures that puts an "
+     "instance "
+     "aside is counted at their ends."},
     {[](const Setting& s) { return s.connections != "new"; },
      "A handful of connections are kept: how many of them led to the instance, and which requests "
      "waited "

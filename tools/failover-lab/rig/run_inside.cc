@@ -31,7 +31,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr double steady_seconds = 2.0;  // of load before the fault is due, at least
+constexpr double steady_seconds = 1.5;  // of load before the fault is due, at least
 constexpr double never = std::numeric_limits<double>::quiet_NaN();
 
 SteadyTime steady_now() { return machine_clock().steady(); }
@@ -102,7 +102,9 @@ class Run {
         auto load = Load::make(*scene_, order_.seed);
         if (!load) return std::unexpected(load.error());
         load_ = std::move(*load);
-        zero_ = time_to_begin();
+        const auto begin = time_to_begin();
+        if (!begin) return std::unexpected(begin.error());
+        zero_ = *begin;
         record_.phases.wall_start =
             wall_now() + std::chrono::duration<double>(zero_ - steady_now()).count();
         load_->start(zero_);
@@ -110,19 +112,32 @@ class Run {
     }
 
     // What the client keeps it fetches first when the load begins: so this sets its clock against
-    // that of the probes, at another phase in each run of a cell, and at the same in both of a
-    // pair.
-    SteadyTime time_to_begin() const {
-        const SteadyTime soon = steady_now() + Milliseconds(20);
-        const auto times = probes_.probes(victim(), checker());
+    // that of the probes. At the fault these are at phases that the runs of a cell spread evenly
+    // too, and that are the same in both runs of a pair.
+    Result<SteadyTime> time_to_begin() {
         constexpr double interval_max = 3;  // nobody waits for longer
-        if (times.empty() || setting_.interval > interval_max) return soon;
+        const SteadyTime soon = steady_now() + Milliseconds(20);
+        const bool is_probed = clocks_.checker != Clocks::Checker::Nobody;
+        if (!is_probed || setting_.interval > interval_max || is_born_during_the_run()) return soon;
+        // The first probe after a registration comes at once, and not on a tick.
+        const auto probes = [this] { return probes_.probes(victim(), checker()); };
+        if (victim() < setting_.instances) {
+            auto waited = scene_->wait_until(
+                "a probe is on its tick", [&] { return probes().size() > 1; }, interval_max + 10);
+            if (!waited) return std::unexpected(waited.error());
+        }
+        if (probes().empty()) return soon;
         constexpr double golden_ratio = 0.6180339887;
-        double ignored;
-        const double phase = std::modf((order_.number + 0.5) * golden_ratio, &ignored);
-        const auto interval = nanoseconds(setting_.interval);
-        SteadyTime begin = times.back() + nanoseconds(phase * setting_.interval);
-        while (begin < soon) begin += interval;
+        double phase = (order_.number + 0.5) * golden_ratio;
+        for (const ViewClock& view : clocks_.views) {
+            if (view.kind != ViewClock::Kind::Ttl) continue;
+            const double kept =
+                EffectiveTtls().lifetime(view.cache, static_cast<double>(setting_.ttl), 0);
+            phase -= order_.phase * kept / setting_.interval;
+        }
+        phase -= std::floor(phase);
+        SteadyTime begin = probes().back() + nanoseconds(phase * setting_.interval);
+        while (begin < soon) begin += nanoseconds(setting_.interval);
         return begin;
     }
 
@@ -326,13 +341,13 @@ class Run {
         if (what == "dnsd_down") {
             scene_->child("dnsd")->kill();
         } else if (what == "dnsd_up") {
-            return scene_->start_dnsd("dnsd", {});
+            return restart_dnsd(*scene_);
         } else if (what == "store_lost") {
             scene_->child("dnsd")->kill();
             for (const std::string_view suffix : {"", "-wal", "-shm"}) {
                 ::unlink(fmt::format("{}/dnsd.db{}", scene_->folder(), suffix).c_str());
             }
-            return scene_->start_dnsd("dnsd", {});
+            return restart_dnsd(*scene_);
         } else if (what == "register") {
             return register_service(*scene_, asked_service(setting_));
         } else if (what == "proxy_down") {

@@ -215,7 +215,8 @@ Result<std::string> Scene::api(const std::string& method, const std::string& pat
     request.method = method;
     request.url = fmt::format("http://{}{}", at::api, path);
     request.body = body;
-    request.timeout = Milliseconds(10'000);
+    // A change is acknowledged once it is in the answers.
+    request.timeout = Milliseconds(static_cast<int>((10 + setting_.publish_delay) * 1000));
     auto reply = http::fetch(std::move(request));
     if (!reply) return in_context(method + " " + path, reply.error());
     if (reply->status < 200 || reply->status > 299) {

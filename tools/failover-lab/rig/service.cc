@@ -96,17 +96,13 @@ Result<> start_service(Scene& scene, ProbeLog& probes) {
     for (int n = 0; n < setting.instances; ++n) {
         if (auto done = start_instance(scene, probes, n); !done) return done;
     }
-    std::vector<std::string> settings;
-    if (setting.publish_delay > 0) {
-        settings.push_back(fmt::format("registry.publish_delay={}", setting.publish_delay));
-    }
-    if (auto done = scene.start_dnsd("dnsd", std::move(settings)); !done) return done;
+    if (auto done = scene.start_dnsd("dnsd", {}); !done) return done;
     if (auto version = scene.run({scene.equipment().dnsd, "--version"})) {
         scene.versions["dnsd"] = version->substr(0, version->find('\n'));
     }
     const std::string service(at::service);
     if (auto done = register_service(scene, service); !done) return done;
-    return scene.wait_until(
+    auto healthy = scene.wait_until(
         "all instances are healthy",
         [&] {
             const auto list = scene.api("GET", path_of(service) + "/instances?status=healthy");
@@ -115,6 +111,18 @@ Result<> start_service(Scene& scene, ProbeLog& probes) {
                    std::ssize(json["instances"]) == setting.instances;
         },
         10 + setting.interval * static_cast<double>(setting.rise + 1));
+    if (!healthy || setting.publish_delay <= 0) return healthy;
+    // What was registered need not wait: a restart keeps it, and what is believed of it.
+    return restart_dnsd(scene);
+}
+
+Result<> restart_dnsd(Scene& scene) {
+    scene.child("dnsd")->kill();
+    std::vector<std::string> settings;
+    if (const double delay = scene.setting().publish_delay; delay > 0) {
+        settings.push_back(fmt::format("registry.publish_delay={}", delay));
+    }
+    return scene.start_dnsd("dnsd", std::move(settings));
 }
 
 }  // namespace dnsd::lab

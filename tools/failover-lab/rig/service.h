@@ -21,6 +21,9 @@ Child* instance_process(Scene& scene, int instance) noexcept;  // null: never st
 Result<> register_service(Scene& scene, const std::string& service);
 Result<> register_instance(Scene& scene, const std::string& service, int instance);
 
+// dnsd again with what it has kept, whether it still runs or not.
+Result<> restart_dnsd(Scene& scene);
+
 // All instances, dnsd, and the service in it; returns when all are healthy.
 Result<> start_service(Scene& scene, ProbeLog& probes);
 
