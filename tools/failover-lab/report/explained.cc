@@ -17,7 +17,7 @@ bool is_any(std::string_view word, std::initializer_list<std::string_view> words
     return false;
 }
 
-constexpr std::array<Row, 10> table{{
+constexpr std::array<Row, 11> table{{
     {[](const Setting& s) { return s.balance == "first"; },
      "For a TTL all requests go to whichever address came first: a run loses all or nothing, and "
      "the "
@@ -51,6 +51,9 @@ constexpr std::array<Row, 10> table{{
     {[](const Setting& s) { return s.way.starts_with("envoy") && s.fault == "half"; },
      "The second of two changes that come close together waits for Envoy's pause between two "
      "requests, 0.2 to 0.4 s, which it draws."},
+    {[](const Setting& s) { return s.publish_delay > 0; },
+     "dnsd starts anew with its delay before the run, and probes at once: when the ticks of a long "
+     "interval are is not seen before the fault."},
     {[](const Setting& s) { return s.way == "envoy-outlier"; },
      "Requests end in another order than they were sent, and the row of failures that puts an "
      "instance "

@@ -117,7 +117,9 @@ class Run {
     Result<SteadyTime> time_to_begin() {
         constexpr double interval_max = 3;  // nobody waits for longer
         const SteadyTime soon = steady_now() + Milliseconds(20);
-        const bool is_probed = clocks_.checker != Clocks::Checker::Nobody;
+        // A TCP check is no request that an instance could tell of.
+        const bool is_probed =
+            clocks_.checker != Clocks::Checker::Nobody && setting_.check == "http";
         if (!is_probed || setting_.interval > interval_max || is_born_during_the_run()) return soon;
         // The first probe after a registration comes at once, and not on a tick.
         const auto probes = [this] { return probes_.probes(victim(), checker()); };
