@@ -197,9 +197,11 @@ class ProgramSource : public AddressSource {
 class ApiPoller : public AddressSource {
   public:
     ApiPoller(io::Loop& loop, double interval, std::string service)
-        : service_(std::move(service)), client_(loop), timer_(loop, [this] { ask(); }) {
+        : interval_(static_cast<int>(interval * 1000)),
+          service_(std::move(service)),
+          client_(loop),
+          timer_(loop, [this] { ask(); }) {
         ask();
-        timer_.repeat(Milliseconds(static_cast<int>(interval * 1000)));
     }
 
     void resolve(Done done) override { done(kept_); }
@@ -214,6 +216,8 @@ class ApiPoller : public AddressSource {
         // Replies are as quick as the API is: this is when it was asked, too.
         client_.send(std::move(request), [this](const Result<http::Response>& reply) {
             if (reply && reply->status == 200) take(reply->body);
+            // From now, and not from when it was made: the loop may have begun much later.
+            timer_.start(interval_);
         });
     }
 
@@ -231,6 +235,7 @@ class ApiPoller : public AddressSource {
         fetched_.set(machine_clock().steady());
     }
 
+    Milliseconds interval_;
     std::string service_;
     Addresses kept_;
     LastFetch fetched_;
