@@ -13,12 +13,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <thread>
 #include <utility>
 
 #include "base/text.h"
+#include "tools/failover-lab/model/files.h"
 
 namespace dnsd::lab {
 namespace {
@@ -28,12 +27,8 @@ namespace fs = std::filesystem;
 // Debian's programs, not what else PATH may name first, and none of the variables that change them.
 constexpr const char* path_variable = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 
-std::string contents(const fs::path& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
+// What is in it; nothing, if it has gone: processes end while they are looked at.
+std::string contents(const fs::path& path) { return read_file(path.string()).value_or(""); }
 
 // It, and all whose session it leads: a child is the leader of a session of its own.
 std::vector<pid_t> members_of(pid_t leader) {

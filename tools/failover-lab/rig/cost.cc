@@ -21,6 +21,7 @@
 #include "tools/failover-lab/rig/load.h"
 #include "tools/failover-lab/rig/order.h"
 #include "tools/failover-lab/rig/probes.h"
+#include "tools/failover-lab/rig/seconds.h"
 #include "tools/failover-lab/rig/service.h"
 #include "tools/failover-lab/rig/tap.h"
 #include "tools/failover-lab/rig/versions.h"
@@ -39,10 +40,6 @@ constexpr double warm_up_seconds = 1, measured_seconds = 5;
 // does.
 constexpr double failed_share_max = 0.01;
 constexpr std::uint16_t dns_port = 53, api_port = 8053;
-
-std::chrono::nanoseconds duration(double seconds) {
-    return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-}
 
 // The addresses of all instances, known from the start.
 class KnownInstances : public AddressSource {
@@ -117,18 +114,18 @@ class Measurement {
         record.version = version();
         record.rate = setting_.rate;
 
-        std::this_thread::sleep_for(duration(settling_seconds));
+        std::this_thread::sleep_for(nanoseconds_of(settling_seconds));
         const Reading idle_begin = read();
-        std::this_thread::sleep_for(duration(idle_seconds));
+        std::this_thread::sleep_for(nanoseconds_of(idle_seconds));
         const Reading idle_end = read();
 
         zero_ = machine_clock().steady() + Milliseconds(20);
         direct_->start(zero_);
-        through_->start(zero_ + duration(0.5 / setting_.rate));
+        through_->start(zero_ + nanoseconds_of(0.5 / setting_.rate));
         std::thread load([this] { loop_.run(); });
-        std::this_thread::sleep_until(zero_ + duration(warm_up_seconds));
+        std::this_thread::sleep_until(zero_ + nanoseconds_of(warm_up_seconds));
         const Reading begin = read();
-        std::this_thread::sleep_until(begin.when + duration(measured_seconds));
+        std::this_thread::sleep_until(begin.when + nanoseconds_of(measured_seconds));
         const Reading end = read();
         note_memory(record);
         direct_->end_at(machine_clock().steady());

@@ -14,14 +14,11 @@
 #include "base/io/handle.h"
 #include "base/io/tcp.h"
 #include "tools/failover-lab/rig/client_connection.h"
+#include "tools/failover-lab/rig/seconds.h"
 #include "tools/failover-lab/rig/service.h"
 
 namespace dnsd::lab {
 namespace {
-
-std::chrono::nanoseconds duration(double seconds) {
-    return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-}
 
 std::uint32_t microseconds(SteadyTime::duration time) {
     return static_cast<std::uint32_t>(std::max<std::int64_t>(
@@ -66,7 +63,7 @@ struct Generator::State {
     }
 
     SteadyTime due(std::size_t number) const {
-        return zero + duration(static_cast<double>(number) / setting.rate);
+        return zero + nanoseconds_of(static_cast<double>(number) / setting.rate);
     }
 
     void arm() {
@@ -103,7 +100,7 @@ struct Generator::State {
         Flight& flight = flights[key];
         flight.number = number;
         flight.intended = intended;
-        flight.deadline = intended + duration(setting.deadline_seconds());
+        flight.deadline = intended + nanoseconds_of(setting.deadline_seconds());
         flight.overdue = std::make_unique<io::Timer>(loop, [this, key] {
             finish(key, waits_for_connection(key) ? Outcome::Timeout : Outcome::NoAnswer,
                    Request::none);
@@ -146,7 +143,7 @@ struct Generator::State {
 
     bool is_too_old(const ClientConnection& wire) {
         if (setting.connections != "maxage") return false;
-        return machine_clock().steady() - wire.made() > duration(setting.max_age);
+        return machine_clock().steady() - wire.made() > nanoseconds_of(setting.max_age);
     }
 
     void resolve(std::uint64_t key) {
@@ -195,8 +192,8 @@ struct Generator::State {
         // The first connections begin at different ages, so that they do not all end together.
         SteadyTime made = machine_clock().steady();
         if (setting.connections == "maxage" && aged < setting.pool * std::ssize(clients)) {
-            made -= duration(setting.max_age * static_cast<double>(aged) /
-                             static_cast<double>(setting.pool * std::ssize(clients)));
+            made -= nanoseconds_of(setting.max_age * static_cast<double>(aged) /
+                                   static_cast<double>(setting.pool * std::ssize(clients)));
             ++aged;
         }
         talk(key, std::make_unique<ClientConnection>(loop, *address, made));
@@ -210,7 +207,8 @@ struct Generator::State {
         // Where the proxy is who tries again, it has all the time that there is.
         SteadyTime try_end = flight.deadline;
         if (setting.client_retries > 0) {
-            try_end = std::min(try_end, machine_clock().steady() + duration(setting.try_seconds()));
+            try_end =
+                std::min(try_end, machine_clock().steady() + nanoseconds_of(setting.try_seconds()));
         }
         flight.wire = std::move(wire);
         flight.wire->exchange(request, try_end,

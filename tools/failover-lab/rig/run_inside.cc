@@ -22,6 +22,7 @@
 #include "tools/failover-lab/rig/load.h"
 #include "tools/failover-lab/rig/order.h"
 #include "tools/failover-lab/rig/probes.h"
+#include "tools/failover-lab/rig/seconds.h"
 #include "tools/failover-lab/rig/service.h"
 #include "tools/failover-lab/rig/tap.h"
 #include "tools/failover-lab/rig/ways.h"
@@ -35,10 +36,6 @@ constexpr double steady_seconds = 1.5;  // of load before the fault is due, at l
 constexpr double never = std::numeric_limits<double>::quiet_NaN();
 
 SteadyTime steady_now() { return machine_clock().steady(); }
-
-std::chrono::nanoseconds nanoseconds(double seconds) {
-    return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-}
 
 double wall_now() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -76,7 +73,7 @@ class Run {
     double at(SteadyTime time) const { return std::chrono::duration<double>(time - zero_).count(); }
     double now() const { return at(steady_now()); }
     void sleep_until(double time) const {
-        std::this_thread::sleep_until(zero_ + nanoseconds(time));
+        std::this_thread::sleep_until(zero_ + nanoseconds_of(time));
     }
 
     bool is_born_during_the_run() const { return plan().front().what == "first_request"; }
@@ -138,8 +135,8 @@ class Run {
             phase -= order_.phase * kept / setting_.interval;
         }
         phase -= std::floor(phase);
-        SteadyTime begin = probes().back() + nanoseconds(phase * setting_.interval);
-        while (begin < soon) begin += nanoseconds(setting_.interval);
+        SteadyTime begin = probes().back() + nanoseconds_of(phase * setting_.interval);
+        while (begin < soon) begin += nanoseconds_of(setting_.interval);
         return begin;
     }
 
@@ -276,7 +273,7 @@ class Run {
             last = action.at;
         }
         record_.end = std::max(record_.phases.fault + order_.watch, last + 1);
-        load_->end_at(zero_ + nanoseconds(record_.end));
+        load_->end_at(zero_ + nanoseconds_of(record_.end));
         load_->join();
         return {};
     }

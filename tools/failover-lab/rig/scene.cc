@@ -17,6 +17,7 @@
 
 #include "base/http/client.h"
 #include "base/io/tcp.h"
+#include "tools/failover-lab/model/files.h"
 #include "zone/wire/message.h"
 
 namespace dnsd::lab {
@@ -29,13 +30,6 @@ Result<> write_file(const std::string& path, const std::string& text) {
     file << text << std::flush;
     if (!file) return fail(fmt::format("{} cannot be written: {}", path, std::strerror(errno)));
     return {};
-}
-
-std::string read_file(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
 }
 
 }  // namespace
@@ -157,7 +151,7 @@ Result<std::string> Scene::run(std::vector<std::string> command, double seconds)
     const auto deadline =
         std::chrono::steady_clock::now() + Milliseconds(static_cast<int>(seconds * 1000));
     const auto ended = (*child)->wait(deadline);
-    std::string text = read_file(log);
+    std::string text = read_file(log).value_or("");
     ::unlink(log.c_str());
     if (!ended) return fail(fmt::format("{} did not end within {} s: {}", name, seconds, text));
     if (*ended != 0) return fail(fmt::format("{} ended with {}: {}", name, *ended, text));
