@@ -76,6 +76,15 @@ std::string complaint(const Transfer& transfer, CURLcode code) {
     }
 }
 
+// To libcurl what an HTTP/1.1 server says to the preface of HTTP/2 is nothing, and so is a reset
+// stream; whoever also closes at once resets the connection while we still write.
+bool is_no_http2(const Transfer& transfer, CURLcode code) {
+    if (code == CURLE_GOT_NOTHING) return true;
+    long status = 0;
+    curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    return status == 0 && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR);
+}
+
 std::size_t take_body(char* octets, std::size_t, std::size_t size, void* to) {
     auto& transfer = *static_cast<Transfer*>(to);
     if (transfer.request.on_body) {
@@ -248,8 +257,7 @@ struct Client::State {
             transfer->done(std::move(transfer->response));
         } else if (transfer->too_long) {
             transfer->done(fail("the reply is too long"));
-        } else if (code == CURLE_GOT_NOTHING && transfer->request.http2) {
-            // To libcurl what an HTTP/1.1 server says here is nothing, and so is a reset stream.
+        } else if (transfer->request.http2 && is_no_http2(*transfer, code)) {
             transfer->done(fail("no answer in HTTP/2"));
         } else {
             transfer->done(fail(complaint(*transfer, code)));
