@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint16_t qr_bit = 0x8000, aa_bit = 0x0400, tc_bit = 0x0200, rd_bit = 0x0100;
 constexpr std::uint16_t ra_bit = 0x0080, ad_bit = 0x0020, cd_bit = 0x0010;
 constexpr std::size_t opt_octets = 11;  // an OPT RR without options
+constexpr std::size_t cookie_option_octets = 4 + 24;
 constexpr std::uint32_t do_bit = 0x8000;
 
 struct RecordHead {
@@ -48,14 +49,33 @@ std::optional<Edns> edns_of(const RecordHead& opt) noexcept {
     edns.udp_payload_octets = std::max(opt.rr_class, std::uint16_t{512});  // §6.2.3
     edns.version = static_cast<std::uint8_t>(opt.ttl >> 16);
     edns.dnssec_ok = (opt.ttl & do_bit) != 0;
+    if (edns.version != 0) return edns;
     Reader options(opt.rdata);
     while (options.ok() && options.left() > 0) {
         const std::uint16_t code = options.u16();
-        options.take(options.u16());
+        const std::span<const std::uint8_t> data = options.take(options.u16());
+        const bool is_empty = data.empty();
         if (code == nsid_option) edns.asks_nsid = true;
+        if (code == cookie_option && !edns.has_cookie) {
+            edns.has_cookie = true;
+            edns.cookie = data;
+        }
+        if (code == keepalive_option) (is_empty ? edns.asks_keepalive : edns.sets_keepalive) = true;
+        if (code == zone_version_option)
+            (is_empty ? edns.asks_zone_version : edns.sets_zone_version) = true;
     }
     if (!options.ok()) return std::nullopt;
     return edns;
+}
+
+// The OPT RR of a message of which nothing else matters; nothing if it is not laid out as one.
+std::optional<Edns> find_edns(Reader& reader, unsigned questions, unsigned records) noexcept {
+    for (; questions > 0 && reader.ok(); --questions) read_question(reader);
+    for (; records > 0 && reader.ok(); --records) {
+        const RecordHead record = read_record(reader);
+        if (reader.ok() && record.type == RrType::OPT) return edns_of(record);
+    }
+    return std::nullopt;
 }
 
 // How the RDATA of the types that may be compressed is laid out (RFC 3597 §4: those of RFC 1035).
@@ -82,6 +102,12 @@ Layout layout_of(RrType type) noexcept {
     }
 }
 
+// What is kept for our OPT RR. A cookie that did not fit would make its client ask in vain.
+std::size_t opt_room(const Query& query) noexcept {
+    if (!query.edns) return 0;
+    return query.edns->has_cookie ? opt_octets + cookie_option_octets : opt_octets;
+}
+
 }  // namespace
 
 Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexcept {
@@ -99,7 +125,10 @@ Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexc
     query.recursion_desired = (flags & rd_bit) != 0;
     query.authentic_data = (flags & ad_bit) != 0;
     query.checking_disabled = (flags & cd_bit) != 0;
-    if (query.opcode != Opcode::Query) return query;
+    if (query.opcode != Opcode::Query) {
+        query.edns = find_edns(reader, questions, unsigned{answers} + authorities + additionals);
+        return query;
+    }
 
     const auto malformed = [&] {
         return std::unexpected(BadQuery{BadQuery::Reply::FormErr, query});
@@ -169,7 +198,7 @@ std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& questio
 ReplyWriter::ReplyWriter(const Query& query, std::span<std::uint8_t> octets,
                          std::size_t limit) noexcept
     : octets_(octets), limit_(std::min(limit, octets.size())), query_(query) {
-    const std::size_t reserved = query.edns ? opt_octets : 0;
+    const std::size_t reserved = opt_room(query);
     DNSD_ASSERT(limit_ >= header_octets + reserved);
     at_ = header_octets;
     limit_ -= reserved;
@@ -266,6 +295,12 @@ bool ReplyWriter::add(Section section, const Name& owner, RrType type, std::uint
     return true;
 }
 
+void ReplyWriter::roll_back(const Place& to) noexcept {
+    at_ = to.at;
+    target_count_ = to.targets;
+    counts_ = to.counts;
+}
+
 // Only what stays in the message may be pointed to, and only as far as 14 bits reach.
 void ReplyWriter::keep_targets() noexcept {
     for (std::size_t i = 0; i < pending_count_ && target_count_ < targets_max; ++i) {
@@ -285,10 +320,37 @@ void ReplyWriter::put_option(std::uint16_t code, std::span<const std::uint8_t> h
     put(tail);
 }
 
+// The ones that were asked for come first.
+void ReplyWriter::put_options(std::span<const std::uint8_t> nsid) noexcept {
+    const auto octet = [](std::uint32_t value, unsigned shift) {
+        return static_cast<std::uint8_t>(value >> shift);
+    };
+    if (!cookie_.empty()) put_option(cookie_option, {}, cookie_);
+    if (!nsid.empty() && query_.edns->asks_nsid) put_option(nsid_option, {}, nsid);
+    if (keepalive_) {
+        const std::array<std::uint8_t, 2> timeout = {octet(*keepalive_, 8), octet(*keepalive_, 0)};
+        put_option(keepalive_option, timeout, {});
+    }
+    if (zone_version_) {
+        const std::uint32_t serial = zone_version_->serial;
+        const std::array<std::uint8_t, 2> head = {zone_version_->labels, 0};  // 0: SOA-SERIAL
+        const std::array<std::uint8_t, 4> version = {octet(serial, 24), octet(serial, 16),
+                                                     octet(serial, 8), octet(serial, 0)};
+        put_option(zone_version_option, head, version);
+    }
+    if (extended_error_) {
+        const auto code = static_cast<std::uint16_t>(*extended_error_);
+        const std::array<std::uint8_t, 2> info = {octet(code, 8), octet(code, 0)};
+        put_option(
+            extended_error_option, info,
+            {reinterpret_cast<const std::uint8_t*>(extended_text_.data()), extended_text_.size()});
+    }
+}
+
 std::size_t ReplyWriter::finish(std::uint16_t our_udp_payload_octets,
                                 std::span<const std::uint8_t> nsid) noexcept {
     if (query_.edns) {
-        limit_ += opt_octets;
+        limit_ += opt_room(query_);
         const std::uint32_t extended = static_cast<std::uint32_t>(rcode_) >> 4 << 24;
         const std::uint8_t root = 0;
         const bool fits = put({&root, 1}) && put_u16(static_cast<std::uint16_t>(RrType::OPT)) &&
@@ -296,15 +358,7 @@ std::size_t ReplyWriter::finish(std::uint16_t our_udp_payload_octets,
                           put_u32(extended | (query_.edns->dnssec_ok ? do_bit : 0)) && put_u16(0);
         DNSD_ASSERT(fits);
         const std::size_t options_at = at_;
-        if (!nsid.empty() && query_.edns->asks_nsid) put_option(nsid_option, {}, nsid);
-        if (extended_error_) {
-            const auto code = static_cast<std::uint16_t>(*extended_error_);
-            const std::array<std::uint8_t, 2> info = {static_cast<std::uint8_t>(code >> 8),
-                                                      static_cast<std::uint8_t>(code)};
-            put_option(extended_error_option, info,
-                       {reinterpret_cast<const std::uint8_t*>(extended_text_.data()),
-                        extended_text_.size()});
-        }
+        put_options(nsid);
         const std::size_t options = at_ - options_at;
         octets_[options_at - 2] = static_cast<std::uint8_t>(options >> 8);
         octets_[options_at - 1] = static_cast<std::uint8_t>(options);

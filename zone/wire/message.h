@@ -16,7 +16,10 @@ namespace dnsd::wire {
 
 inline constexpr std::size_t header_octets = 12;
 inline constexpr std::uint16_t nsid_option = 3;             // RFC 5001
+inline constexpr std::uint16_t cookie_option = 10;          // RFC 7873
+inline constexpr std::uint16_t keepalive_option = 11;       // RFC 7828
 inline constexpr std::uint16_t extended_error_option = 15;  // RFC 8914
+inline constexpr std::uint16_t zone_version_option = 19;    // RFC 9660
 
 // Info codes of extended DNS errors (RFC 8914 §4), those that we tell.
 enum class ExtendedError : std::uint16_t {
@@ -26,8 +29,10 @@ enum class ExtendedError : std::uint16_t {
     NotReady = 14,
     Prohibited = 18,
     NotAuthoritative = 20,
+    NotSupported = 21,
     NoReachableAuthority = 22,
     NetworkError = 23,
+    InvalidData = 24,
 };
 
 struct Question {
@@ -36,12 +41,19 @@ struct Question {
     RrClass rr_class = RrClass::IN;
 };
 
-// What a client's OPT RR says. Options that we do not know are ignored (RFC 6891 §6.1.2).
+// What a client's OPT RR says. Options that we do not know are ignored (RFC 6891 §6.1.2), and all
+// of a version that we do not speak.
 struct Edns {
     std::uint16_t udp_payload_octets = 512;
     std::uint8_t version = 0;
     bool dnssec_ok = false;
     bool asks_nsid = false;
+    bool asks_keepalive = false, asks_zone_version = false;
+    // Which only servers may (RFC 7828 §3.2.1, RFC 9660 §3.1).
+    bool sets_keepalive = false, sets_zone_version = false;
+    // The first COOKIE option, of whatever size (RFC 7873 §4); into the message.
+    bool has_cookie = false;
+    std::span<const std::uint8_t> cookie = {};
 };
 
 struct Query {
@@ -51,7 +63,7 @@ struct Query {
     bool authentic_data = false;       // the client would know whether data are (RFC 6840 §5.7)
     bool checking_disabled = false;    // RFC 4035 §3.2.2
     std::optional<Question> question;  // always there for Opcode::Query; not read for others
-    std::optional<Edns> edns;
+    std::optional<Edns> edns;          // of other opcodes too, if they can be read so far
 };
 
 // Why octets are no query.
@@ -98,13 +110,22 @@ std::optional<Message> decode_message(std::span<const std::uint8_t> octets);
 // written, spelling included (0x20 survives). Belongs to one thread.
 class ReplyWriter {
   public:
-    // `limit`: octets that the client takes. Room for our OPT RR is kept if the query had one.
+    // `limit`: octets that the client takes. Room for our OPT RR is kept if the query had one, with
+    // a whole cookie if that had one.
     ReplyWriter(const Query& query, std::span<std::uint8_t> octets, std::size_t limit) noexcept;
 
     // One record; false, and nothing was written, if it does not fit. `rdata` is uncompressed.
     // Sections are filled in order.
     bool add(Section section, const Name& owner, RrType type, std::uint32_t ttl,
              std::span<const std::uint8_t> rdata, RrClass rr_class = RrClass::IN) noexcept;
+
+    // Where the next record goes. Rolling back to there takes back all records since.
+    struct Place {
+        std::size_t at, targets;
+        std::array<std::uint16_t, 3> counts;
+    };
+    Place place() const noexcept { return {at_, target_count_, counts_}; }
+    void roll_back(const Place& to) noexcept;
 
     void set_authoritative(bool on) noexcept { authoritative_ = on; }
     void set_recursion_available() noexcept { recursion_available_ = true; }
@@ -114,11 +135,19 @@ class ReplyWriter {
         extended_error_ = code;
         extended_text_ = text;
     }
+    // Client cookie and server cookie, 24 octets; they must live until finish().
+    void set_cookie(std::span<const std::uint8_t> cookie) noexcept { cookie_ = cookie; }
+    // How long an idle connection stays open, in units of 100 ms (RFC 7828 §3.1).
+    void set_keepalive(std::uint16_t timeout) noexcept { keepalive_ = timeout; }
+    // The SOA's serial, and the labels of the zone's apex (RFC 9660 §2).
+    void set_zone_version(std::uint8_t labels, std::uint32_t serial) noexcept {
+        zone_version_ = ZoneVersion{labels, serial};
+    }
     void set_truncated() noexcept { truncated_ = true; }
     bool is_truncated() const noexcept { return truncated_; }
     void set_rcode(Rcode rcode) noexcept { rcode_ = rcode; }
 
-    // The header, and our OPT RR with the NSID and the extended error if there are any. Returns the
+    // The header, and our OPT RR with the options that there are and that fit. Returns the
     // message's octets.
     std::size_t finish(std::uint16_t our_udp_payload_octets,
                        std::span<const std::uint8_t> nsid = {}) noexcept;
@@ -129,6 +158,7 @@ class ReplyWriter {
     bool put_u32(std::uint32_t value) noexcept;
     bool put_name(const Name& name) noexcept;
     bool put_rdata(RrType type, std::span<const std::uint8_t> rdata) noexcept;
+    void put_options(std::span<const std::uint8_t> nsid) noexcept;
     void put_option(std::uint16_t code, std::span<const std::uint8_t> head,
                     std::span<const std::uint8_t> tail) noexcept;
     bool stands_at(std::size_t offset, std::span<const std::uint8_t> suffix) const noexcept;
@@ -150,6 +180,13 @@ class ReplyWriter {
     Rcode rcode_ = Rcode::NoError;
     std::optional<ExtendedError> extended_error_;
     std::string_view extended_text_;
+    std::span<const std::uint8_t> cookie_;
+    struct ZoneVersion {
+        std::uint8_t labels;
+        std::uint32_t serial;
+    };
+    std::optional<ZoneVersion> zone_version_;
+    std::optional<std::uint16_t> keepalive_;
     bool authoritative_ = false;
     bool recursion_available_ = false;
     bool authentic_data_ = false;

@@ -87,4 +87,10 @@ std::optional<RrClass> parse_class(std::string_view text);
 // but that no RRset has (QTYPEs, RFC 6895 §3.1): OPT, TKEY, TSIG, IXFR, AXFR, MAILB, MAILA, ANY.
 bool is_query_only(RrType type) noexcept;
 
+// RFC 1982 §3.2: whether serial `a` comes after `b`. Those half the circle apart are not ordered:
+// false.
+constexpr bool is_newer_serial(std::uint32_t a, std::uint32_t b) noexcept {
+    return a != b && a - b < std::uint32_t{1} << 31;
+}
+
 }  // namespace dnsd::wire

@@ -62,6 +62,54 @@ TEST_CASE("a record that does not fit leaves nothing behind, and nothing points 
     CHECK(message->records[0].owner == name("a.example.net"));
 }
 
+TEST_CASE("records that are taken back leave nothing behind, and nothing points into them") {
+    const Query query = query_for("example.org");
+    Octets octets(512);
+    ReplyWriter writer(query, octets, 512);
+    const auto address = Octets{192, 0, 2, 1};
+    REQUIRE(writer.add(Section::Answer, name("example.org"), RrType::A, 1, address));
+    const ReplyWriter::Place place = writer.place();
+    REQUIRE(writer.add(Section::Additional, name("a.example.net"), RrType::A, 1, address));
+    writer.roll_back(place);
+    REQUIRE(writer.add(Section::Additional, name("b.example.net"), RrType::A, 2, address));
+    octets.resize(writer.finish(1232));
+    const auto message = decode_message(octets);
+    REQUIRE(message);
+    REQUIRE(message->records.size() == 2);
+    CHECK(message->records[1].owner == name("b.example.net"));
+    CHECK(message->records[1].section == Section::Additional);
+}
+
+TEST_CASE(
+    "RFC 6891 §6.1.1: the OPT RR of a message with another opcode is found, if it is readable") {
+    auto octets = encode_query(7, {name("example.org"), RrType::A, RrClass::IN}, 1400);
+    octets[2] = 0x10;  // STATUS
+    const auto query = decode_query(octets);
+    REQUIRE(query);
+    REQUIRE(query->edns);
+    CHECK(query->edns->udp_payload_octets == 1400);
+    CHECK_FALSE(query->question);
+    octets.pop_back();
+    const auto shorter = decode_query(octets);
+    REQUIRE(shorter);
+    CHECK_FALSE(shorter->edns);
+}
+
+TEST_CASE("an option that does not fit is left out, and those behind it that fit are not") {
+    Query query = query_for("example.org");
+    query.edns = Edns{.asks_nsid = true};
+    Octets octets(60);
+    ReplyWriter writer(query, octets, 60);
+    writer.set_keepalive(100);
+    const Octets nsid(40, 'x');
+    octets.resize(writer.finish(1232, nsid));
+    const auto message = decode_message(octets);
+    REQUIRE(message);
+    REQUIRE(message->records.size() == 1);
+    const auto rdata = message->records[0].rdata;
+    CHECK(Octets(rdata.begin(), rdata.end()) == Octets{0, 11, 0, 2, 0, 100});
+}
+
 TEST_CASE("RFC 6891: room for the OPT RR is kept however full the message is") {
     Query query = query_for("example.org");
     query.edns = Edns{};

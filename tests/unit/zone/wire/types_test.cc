@@ -36,3 +36,12 @@ TEST_CASE("RFC 6895 §3.1: some types are asked for, but no RRset has them") {
     CHECK_FALSE(is_query_only(RrType::A));
     CHECK_FALSE(is_query_only(RrType{65280}));
 }
+
+TEST_CASE("RFC 1982 §3.2: serials are compared on a circle") {
+    CHECK(is_newer_serial(2, 1));
+    CHECK_FALSE(is_newer_serial(1, 1));
+    CHECK_FALSE(is_newer_serial(1, 2));
+    CHECK(is_newer_serial(0, 4'294'967'295));
+    CHECK_FALSE(is_newer_serial(2'147'483'648, 0));  // not ordered
+    CHECK_FALSE(is_newer_serial(0, 2'147'483'648));
+}
