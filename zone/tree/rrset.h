@@ -71,6 +71,12 @@ class RRset {
     // Draw::Weighted: the sums of the weights up to and including record i; empty otherwise.
     std::span<const std::uint64_t> weight_sums() const noexcept { return weight_sums_; }
 
+    // Whether a transfer of the zone holds record i: whether TCP may answer it.
+    bool is_transferred(std::size_t i) const noexcept {
+        return draw_ != Draw::Weighted || weight_sums_.back() == 0 ||
+               weight_sums_[i] != (i == 0 ? 0 : weight_sums_[i - 1]);
+    }
+
     // Same data and same manner of drawing; marks do not count.
     bool operator==(const RRset& other) const noexcept;
 

@@ -1,6 +1,7 @@
 #include "zone/tree/zone.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/assert.h"
 
@@ -16,12 +17,39 @@ auto type_less(wire::RrType type) {
     return [type](const std::shared_ptr<const RRset>& rrset) { return rrset->type() < type; };
 }
 
+// Octets that compare as names do in canonical order (RFC 4034 §6.1): the labels from the right,
+// without those of the apex, in lower case, each ended by a 0; 0 and 1 within a label become 1 1
+// and 1 2.
+void put_sort_key(std::span<const std::uint8_t> name, std::size_t apex_octets,
+                  std::vector<std::uint8_t>& out) {
+    std::array<std::uint8_t, wire::Name::labels_max> starts;
+    std::size_t labels = 0;
+    for (std::size_t at = 0; at < name.size() - apex_octets; at += name[at] + std::size_t{1})
+        starts[labels++] = static_cast<std::uint8_t>(at);
+    while (labels > 0) {
+        const std::size_t at = starts[--labels];
+        for (const std::uint8_t octet : name.subspan(at + 1, name[at])) {
+            const auto folded = static_cast<std::uint8_t>(to_lower(static_cast<char>(octet)));
+            if (folded < 2) out.push_back(1);
+            out.push_back(folded < 2 ? static_cast<std::uint8_t>(folded + 1) : folded);
+        }
+        out.push_back(0);
+    }
+}
+
 }  // namespace
 
 Node::Node(std::span<const std::uint8_t> owner, std::uint64_t hash)
     : hash_(hash), octets_(owner.begin(), owner.end()) {}
 
 wire::Name Node::owner() const noexcept { return *wire::Name::from_octets(octets_); }
+
+std::shared_ptr<const RRset> Node::share(wire::RrType type) const noexcept {
+    for (const auto& rrset : rrsets_) {
+        if (rrset->type() == type) return rrset;
+    }
+    return nullptr;
+}
 
 const RRset* Node::find(wire::RrType type) const noexcept {
     for (const auto& rrset : rrsets_) {
@@ -44,14 +72,38 @@ const Node* Zone::find(std::span<const std::uint8_t> owner) const noexcept {
 }
 
 void Zone::for_each(const std::function<void(const Node&)>& visit) const {
-    std::vector<std::pair<wire::Name, const Node*>> sorted;
+    struct Sorted {
+        std::uint64_t first_octets;  // of the key: most pairs are told apart without a look at it
+        std::size_t key_at, key_end;
+        const Node* node;
+    };
+    std::vector<Sorted> sorted;
+    std::vector<std::uint8_t> keys;
     sorted.reserve(nodes_.size());
-    nodes_.for_each([&](const auto& node) { sorted.emplace_back(node->owner(), node.get()); });
-    std::ranges::sort(sorted, [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (const auto& [owner, node] : sorted) visit(*node);
+    nodes_.for_each([&](const auto& node) {
+        const std::size_t at = keys.size();
+        put_sort_key(node->name_octets(), apex_.size(), keys);
+        std::uint64_t first_octets = 0;
+        for (std::size_t i = 0; i < sizeof first_octets; ++i)
+            first_octets = first_octets << 8 | (at + i < keys.size() ? keys[at + i] : 0u);
+        sorted.push_back({first_octets, at, keys.size(), node.get()});
+    });
+    std::ranges::sort(sorted, [&](const Sorted& a, const Sorted& b) {
+        if (a.first_octets != b.first_octets) return a.first_octets < b.first_octets;
+        return std::lexicographical_compare(keys.data() + a.key_at, keys.data() + a.key_end,
+                                            keys.data() + b.key_at, keys.data() + b.key_end);
+    });
+    for (const Sorted& one : sorted) visit(*one.node);
 }
 
-ZoneEdit::ZoneEdit(std::shared_ptr<const Zone> from) : apex_(from->apex_), nodes_(from->nodes_) {}
+void Zone::for_each_changed_node(
+    const Zone& before, const Zone& after,
+    const std::function<void(const Node* before, const Node* after)>& visit) {
+    Trie<Node>::for_each_change(before.nodes_, after.nodes_, std::cref(visit));
+}
+
+ZoneEdit::ZoneEdit(std::shared_ptr<const Zone> from)
+    : apex_(from->apex_), nodes_(from->nodes_), rrsets_(from->rrsets_), edit_(from->made_by_ + 1) {}
 
 const Node* ZoneEdit::find_node(std::span<const std::uint8_t> owner) const noexcept {
     const auto* found = nodes_.find(owner, wire::hash_name(owner));
@@ -62,15 +114,22 @@ void ZoneEdit::change_node(std::span<const std::uint8_t> owner,
                            const std::function<void(Node&)>& change) {
     const Node* old = find_node(owner);
     const bool is_apex = owner.size() == apex_.size();
-    auto node = old != nullptr ? std::make_shared<Node>(*old)
-                               : std::make_shared<Node>(owner, wire::hash_name(owner));
-    change(*node);
-    const bool exists = is_apex || node->children_ > 0 || node->held_ || !node->rrsets_.empty();
     const bool existed = old != nullptr;
-    if (exists) {
-        nodes_.set(std::move(node));
-    } else if (existed) {
-        nodes_.erase(owner, node->hash());
+    std::shared_ptr<Node> copy;
+    if (!existed) {
+        copy = std::make_shared<Node>(owner, wire::hash_name(owner));
+    } else if (old->made_by_ != edit_) {
+        copy = std::make_shared<Node>(*old);
+    }
+    // Made by this edit, which has shown it to nobody: const is for those who come after finish().
+    Node& node = copy != nullptr ? *copy : const_cast<Node&>(*old);
+    node.made_by_ = edit_;
+    change(node);
+    const bool exists = is_apex || node.children_ > 0 || node.held_ || !node.rrsets_.empty();
+    if (existed && !exists) {
+        nodes_.erase(owner, node.hash_, edit_);
+    } else if (exists && copy != nullptr) {
+        nodes_.set(std::move(copy), edit_);
     }
     if (exists == existed) return;
     change_node(parent_of(owner), [&](Node& parent) {
@@ -86,17 +145,22 @@ void ZoneEdit::change_node(std::span<const std::uint8_t> owner,
 void ZoneEdit::set(const wire::Name& owner, std::shared_ptr<const RRset> rrset) {
     DNSD_ASSERT(owner.is_at_or_below(apex_));
     change_node(owner.octets(), [&](Node& node) {
+        // An empty non-terminal is spelled as in a name below it, which is nobody's choice.
+        const bool is_owner = !node.rrsets_.empty() || node.held_ || owner.size() == apex_.size();
+        if (!is_owner) node.octets_.assign(owner.octets().begin(), owner.octets().end());
         const auto at = std::ranges::partition_point(node.rrsets_, type_less(rrset->type()));
         if (at != node.rrsets_.end() && (*at)->type() == rrset->type()) {
             *at = std::move(rrset);
         } else {
             node.rrsets_.insert(at, std::move(rrset));
+            ++rrsets_;
         }
     });
 }
 
 void ZoneEdit::remove(const wire::Name& owner, wire::RrType type) {
     if (find(owner, type) == nullptr) return;
+    --rrsets_;
     change_node(owner.octets(), [&](Node& node) {
         std::erase_if(node.rrsets_, [&](const auto& rrset) { return rrset->type() == type; });
     });
@@ -122,8 +186,10 @@ const RRset* ZoneEdit::find(const wire::Name& owner, wire::RrType type) const no
 
 std::shared_ptr<const Zone> ZoneEdit::finish() const {
     const std::shared_ptr<Zone> zone(new Zone);
+    zone->made_by_ = edit_++;
     zone->apex_ = apex_;
     zone->nodes_ = nodes_;
+    zone->rrsets_ = rrsets_;
     zone->apex_node_ = *nodes_.find(apex_.octets(), apex_.hash());
     return zone;
 }

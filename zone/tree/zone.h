@@ -24,10 +24,12 @@ class Node {
 
     wire::Name owner() const noexcept;  // with the spelling that the zone holds
     const RRset* find(wire::RrType type) const noexcept;
+    std::shared_ptr<const RRset> share(wire::RrType type) const noexcept;  // null: it is not there
     std::span<const std::shared_ptr<const RRset>> rrsets() const noexcept {
         return rrsets_;
     }  // by type
-    bool is_empty() const noexcept { return rrsets_.empty(); }  // an empty non-terminal, or held
+    bool is_empty() const noexcept { return rrsets_.empty(); }    // an empty non-terminal, or held
+    bool has_children() const noexcept { return children_ > 0; }  // names one label below
 
     std::span<const std::uint8_t> name_octets() const noexcept { return octets_; }
     std::uint64_t hash() const noexcept { return hash_; }
@@ -36,6 +38,7 @@ class Node {
     friend class ZoneEdit;
 
     std::uint64_t hash_;
+    std::uint64_t made_by_ = 0;  // Trie's Edit
     std::vector<std::uint8_t> octets_;
     std::vector<std::shared_ptr<const RRset>> rrsets_;
     std::uint32_t children_ = 0;  // names one label below
@@ -55,9 +58,23 @@ class Zone {
     const Node* find(
         std::span<const std::uint8_t> owner) const noexcept;  // also of an empty non-terminal
     std::size_t node_count() const noexcept { return nodes_.size(); }
+    std::size_t rrset_count() const noexcept { return rrsets_; }
 
     // Every node, apex first, in canonical order (RFC 4034 §6.1). Sorts: O(n log n).
     void for_each(const std::function<void(const Node&)>& visit) const;
+    // The same in the order of hashes, without sorting.
+    template <class Visit>
+    void for_each_unsorted(Visit visit) const {
+        nodes_.for_each([&](const std::shared_ptr<const Node>& node) { visit(*node); });
+    }
+    // Every node too, one by one, in the order of hashes: unsorted, and for whoever stops in
+    // between. The zone must outlive it.
+    Trie<Node>::Cursor cursor() const noexcept { return nodes_.cursor(); }
+    // Every node that is not the same object in both; null: there is none. In the order of hashes.
+    // The cost is that of what the zones do not share.
+    static void for_each_changed_node(
+        const Zone& before, const Zone& after,
+        const std::function<void(const Node* before, const Node* after)>& visit);
 
     std::span<const std::uint8_t> name_octets() const noexcept { return apex_.octets(); }
     std::uint64_t hash() const noexcept { return apex_node_->hash(); }
@@ -69,13 +86,23 @@ class Zone {
     wire::Name apex_;
     Trie<Node> nodes_;
     std::shared_ptr<const Node> apex_node_;
+    std::size_t rrsets_ = 0;
+    // The highest number of an edit in this zone's nodes and blocks: its next edit takes the number
+    // after it. Edits of one number that began with the same zone see nothing of each other.
+    Trie<Node>::Edit made_by_ = Trie<Node>::copies_all;
 };
 
-// Changes on their way to the next zone. Belongs to one thread. A name exists while it has an
+// Changes on their way to the next zone: each node is copied once between two calls of finish(), so
+// that a zone of n RRsets is built in O(n). Belongs to one thread. A name exists while it has an
 // RRset, is held, or a name below it exists.
 class ZoneEdit {
   public:
     explicit ZoneEdit(std::shared_ptr<const Zone> from);
+    // A copy would change in place what it shares with the original.
+    ZoneEdit(const ZoneEdit&) = delete;
+    ZoneEdit& operator=(const ZoneEdit&) = delete;
+    ZoneEdit(ZoneEdit&&) = default;
+    ZoneEdit& operator=(ZoneEdit&&) = default;
 
     // REQUIRES for all: owner is at or below the apex.
     void set(const wire::Name& owner, std::shared_ptr<const RRset> rrset);
@@ -90,12 +117,15 @@ class ZoneEdit {
 
   private:
     const Node* find_node(std::span<const std::uint8_t> owner) const noexcept;
-    // Gives `change` a copy of the node, made if it was not there, and puts it in place. A name
-    // that appears or vanishes counts at its parent, up to the apex.
+    // Gives `change` the node as this edit may change it: its own, or a copy that is put in place,
+    // made if it was not there. A name that appears or vanishes counts at its parent, up to the
+    // apex.
     void change_node(std::span<const std::uint8_t> owner, const std::function<void(Node&)>& change);
 
     wire::Name apex_;
     Trie<Node> nodes_;
+    std::size_t rrsets_;
+    mutable Trie<Node>::Edit edit_;  // finish() ends one edit and begins the next
 };
 
 }  // namespace dnsd::tree

@@ -20,14 +20,32 @@ std::shared_ptr<const Zone> ZoneSet::find_apex(const wire::Name& apex) const {
 
 std::shared_ptr<const ZoneSet> ZoneSet::with(std::shared_ptr<const Zone> zone) const {
     auto next = std::make_shared<ZoneSet>(*this);
+    if (find_apex(zone->apex()) == nullptr) next->count_above(zone->apex(), 1);
     next->zones_.set(std::move(zone));
     return next;
 }
 
 std::shared_ptr<const ZoneSet> ZoneSet::without(const wire::Name& apex) const {
     auto next = std::make_shared<ZoneSet>(*this);
+    if (find_apex(apex) != nullptr) next->count_above(apex, -1);
     next->zones_.erase(apex.octets(), apex.hash());
     return next;
+}
+
+void ZoneSet::count_above(const wire::Name& apex, int change) {
+    for (std::span<const std::uint8_t> name = apex.octets();;
+         name = name.subspan(name[0] + std::size_t{1})) {
+        const std::uint64_t hash = wire::hash_name(name);
+        const auto* ancestor = ancestors_.find(name, hash);
+        const int zones = change + (ancestor == nullptr ? 0 : static_cast<int>((*ancestor)->zones));
+        if (zones == 0) {
+            ancestors_.erase(name, hash);
+        } else {
+            ancestors_.set(std::make_shared<const Ancestor>(
+                Ancestor{{name.begin(), name.end()}, hash, static_cast<std::uint32_t>(zones)}));
+        }
+        if (name.size() == 1) return;
+    }
 }
 
 std::vector<std::shared_ptr<const Zone>> ZoneSet::zones() const {

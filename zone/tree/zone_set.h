@@ -16,6 +16,11 @@ class ZoneSet {
     const Zone* find(const wire::Name& name) const noexcept;
     std::shared_ptr<const Zone> find_apex(const wire::Name& apex) const;
 
+    // Whether a zone's apex is at or below this name, which therefore exists (RFC 8020 §2).
+    bool has_at_or_below(std::span<const std::uint8_t> name) const noexcept {
+        return ancestors_.find(name, wire::hash_name(name)) != nullptr;
+    }
+
     std::shared_ptr<const ZoneSet> with(
         std::shared_ptr<const Zone> zone) const;  // added or replaced
     std::shared_ptr<const ZoneSet> without(const wire::Name& apex) const;
@@ -24,7 +29,19 @@ class ZoneSet {
     std::vector<std::shared_ptr<const Zone>> zones() const;  // in canonical order of their apexes
 
   private:
+    // A name that apexes are at or below, and how many.
+    struct Ancestor {
+        std::vector<std::uint8_t> octets;
+        std::uint64_t name_hash;
+        std::uint32_t zones;
+
+        std::span<const std::uint8_t> name_octets() const noexcept { return octets; }
+        std::uint64_t hash() const noexcept { return name_hash; }
+    };
+    void count_above(const wire::Name& apex, int change);
+
     Trie<Zone> zones_;
+    Trie<Ancestor> ancestors_;
 };
 
 }  // namespace dnsd::tree

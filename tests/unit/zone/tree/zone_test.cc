@@ -49,6 +49,12 @@ TEST_CASE("RFC 4343: names are found in any case, and keep the spelling they cam
     const auto zone = edit.finish();
     REQUIRE(zone->find(name("www.EXAMPLE.org")) != nullptr);
     CHECK(zone->find(name("www.example.org"))->owner().print() == "WWW.example.ORG");
+
+    // An empty non-terminal came with a name below it; its own RRsets tell its spelling.
+    edit.set(name("a.b.example.org"), rrset(RrType::A));
+    edit.set(name("B.example.org"), rrset(RrType::A));
+    edit.set(name("b.example.org"), rrset(RrType::AAAA));
+    CHECK(edit.finish()->find(name("b.example.org"))->owner().print() == "B.example.org");
 }
 
 TEST_CASE("any order of edits that ends in the same names ends in the same zone") {
@@ -91,4 +97,21 @@ TEST_CASE("of nested zones the one with the longest apex is asked") {
           name("example.org"));
     CHECK(zones->zones().size() == 2);
     CHECK(none.with(Zone::make(wire::Name()))->find(name("anything"))->apex().is_root());
+}
+
+TEST_CASE("RFC 8020: the apexes of a set, and all names above them, exist while their zones do") {
+    const auto has = [](const ZoneSet& set, std::string_view text) {
+        return set.has_at_or_below(name(text).octets());
+    };
+    auto set = ZoneSet().with(Zone::make(name("a.B.example.org")));
+    set = set->with(Zone::make(name("c.b.example.org")));
+    for (const char* above : {"a.b.example.org", "A.b.example.org", "b.example.org", "org", "."})
+        CHECK(has(*set, above));
+    CHECK_FALSE(has(*set, "d.b.example.org"));
+    set = set->with(Zone::make(name("a.b.example.org")));  // replaced, not added
+    set = set->without(name("a.b.example.org"));
+    CHECK_FALSE(has(*set, "a.b.example.org"));
+    CHECK(has(*set, "b.example.org"));
+    set = set->without(name("nothing.example.org"))->without(name("c.b.example.org"));
+    CHECK_FALSE(has(*set, "."));
 }
