@@ -40,9 +40,10 @@ struct InstanceEvent {
 
 struct Event {
     Revision revision = 0;
-    std::string
-        cause;  // namespace_put, namespace_deleted, service_put, service_deleted, registered,
-                // deregistered, health, custom_health, drain_ended, policy (time moved an answer)
+    std::string cause;  // namespace_put, namespace_deleted, service_put, service_deleted,
+                        // registered, deregistered, health, custom_health, drain_ended, policy
+                        // (time moved an answer), zone_imported, records_changed, zone_transferred,
+                        // zone_expired, zone_refreshed, key_put, key_deleted
     std::string namespace_name;
     std::string service;  // empty: not a service's
     std::vector<InstanceEvent> instances;

@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/result.h"
 
 namespace dnsd::model {
 
@@ -56,6 +57,26 @@ struct Check {
     bool operator==(const Check&) const = default;
 };
 
+// Another name server, and the TSIG key that we share with it: "192.0.2.1:53",
+// "[2001:db8::1]:53 key xfr.example.org". Without a port: 53.
+struct Peer {
+    SocketAddress address;
+    std::string key{};  // as print(wire::Name) writes it, lower case; empty: none
+    auto operator<=>(const Peer&) const = default;
+};
+// Who is let in: "192.0.2.0/24", "key xfr.example.org", or both together: "192.0.2.0/24 key
+// xfr.example.org" asks for the key from those addresses.
+struct Admission {
+    std::optional<Network> network{};
+    std::string key{};  // the same
+    bool operator==(const Admission&) const = default;
+};
+// The error is a sentence that says what is wrong. Key names are lower-cased, without a final dot.
+Result<Peer> parse_peer(std::string_view text);
+Result<Admission> parse_admission(std::string_view text);
+std::string print(const Peer& peer);
+std::string print(const Admission& admission);
+
 struct NamespaceSpec {
     std::string
         name;  // of a DNS namespace: as print(wire::Name) writes it, lower case; "." is the root
@@ -63,7 +84,15 @@ struct NamespaceSpec {
     std::uint32_t ttl = 5;
     std::uint32_t negative_ttl = 2;
     std::string description{};
+    // What follows is for zones alone.
+    bool reverse = false;                 // its instances have PTR records in hosted reverse zones
+    std::vector<Peer> primaries{};        // not empty: a secondary of the first that answers
+    std::vector<Peer> notify{};           // told of each change, beside those of the configuration
+    std::vector<Admission> transfer{};    // who may transfer it, beside the same
+    std::vector<std::string> updaters{};  // names of TSIG keys: who may update it
     bool operator==(const NamespaceSpec&) const = default;
+
+    bool is_secondary() const noexcept { return !primaries.empty(); }
 };
 
 struct ServiceSpec {

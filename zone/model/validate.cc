@@ -39,6 +39,7 @@ constexpr std::size_t grpc_service_octets_max = 255;     // as a path may have
 constexpr std::size_t check_host_octets_max = 255 + 6;   // a name and a port
 constexpr Milliseconds max_age_max = std::chrono::years{1};
 constexpr Milliseconds report_window_least = 100ms, report_window_most = 3600s;
+constexpr std::size_t peers_max = 64;
 constexpr Milliseconds flap_window_least = 100ms, flap_window_most = 24h;
 
 constexpr bool is_visible(char c) noexcept { return c >= '!' && c <= '~'; }
@@ -212,6 +213,43 @@ void check_attributes(const std::map<std::string, std::string>& attributes, Erro
                   "must be at most 5000 octets, keys and values together", errors);
 }
 
+void check_keys(const auto& list, std::string_view pointer, auto key_of, Errors& errors) {
+    refuse_unless(list.size() <= peers_max, pointer, "must have at most 64 elements", errors);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const std::string& key = key_of(list[i]);
+        if (key.empty()) continue;
+        if (const std::string_view broken = broken_in_dns_name(key); !broken.empty())
+            errors.push_back({std::string(pointer) + "/" + std::to_string(i),
+                              "names a key whose name " + std::string(broken)});
+    }
+}
+
+void check_zone_fields(const NamespaceSpec& spec, Errors& errors) {
+    const auto key_of = [](const auto& one) -> const std::string& { return one.key; };
+    check_keys(spec.primaries, "/primaries", key_of, errors);
+    check_keys(spec.notify, "/notify", key_of, errors);
+    check_keys(spec.transfer, "/transfer", key_of, errors);
+    check_keys(
+        spec.updaters, "/updaters",
+        [](const std::string& name) -> const std::string& { return name; }, errors);
+    for (std::size_t i = 0; i < spec.updaters.size(); ++i)
+        refuse_unless(!spec.updaters[i].empty(), "/updaters/" + std::to_string(i),
+                      "must be the name of a key", errors);
+    if (spec.is_secondary()) {
+        refuse_unless(!spec.reverse, "/reverse", "is for zones with services: this is a secondary",
+                      errors);
+        refuse_unless(spec.updaters.empty(), "/updaters",
+                      "must be empty: a secondary is changed at its primary", errors);
+    }
+    if (spec.dns) return;
+    constexpr std::string_view for_zones = "is for zones: this namespace has none";
+    refuse_unless(!spec.reverse, "/reverse", for_zones, errors);
+    refuse_unless(spec.primaries.empty(), "/primaries", for_zones, errors);
+    refuse_unless(spec.notify.empty(), "/notify", for_zones, errors);
+    refuse_unless(spec.transfer.empty(), "/transfer", for_zones, errors);
+    refuse_unless(spec.updaters.empty(), "/updaters", for_zones, errors);
+}
+
 }  // namespace
 
 std::vector<FieldError> validate(const NamespaceSpec& spec) {
@@ -228,6 +266,7 @@ std::vector<FieldError> validate(const NamespaceSpec& spec) {
     check_ttl(spec.ttl, "/ttl", errors);
     check_ttl(spec.negative_ttl, "/negative_ttl", errors);
     check_description(spec.description, errors);
+    check_zone_fields(spec, errors);
     return errors;
 }
 

@@ -278,3 +278,33 @@ TEST_CASE("attributes up to every limit are allowed") {
     spec.id = "_/:.@-" + std::string(58, 'Z');
     CHECK(validate(spec).empty());
 }
+
+TEST_CASE("fields of zones are for zones, and those of primaries not for secondaries") {
+    const auto key = [](std::string name) {
+        return Peer{*SocketAddress::parse("192.0.2.1:53"), std::move(name)};
+    };
+    const std::string long_label(64, 'a');
+    check_each_is_refused<NamespaceSpec>(
+        good_namespace(), {{"/primaries/0", [&](auto& s) { s.primaries = {key(long_label)}; }},
+                           {"/notify/1", [&](auto& s) { s.notify = {key(""), key("a..b")}; }},
+                           {"/notify", [&](auto& s) { s.notify.assign(65, key("")); }},
+                           {"/transfer/0", [&](auto& s) { s.transfer = {{{}, long_label}}; }},
+                           {"/updaters/0", [](auto& s) { s.updaters = {""}; }},
+                           {"/reverse",
+                            [&](auto& s) {
+                                s.primaries = {key("")};
+                                s.reverse = true;
+                            }},
+                           {"/updaters", [&](auto& s) {
+                                s.primaries = {key("")};
+                                s.updaters = {"k"};
+                            }}});
+    NamespaceSpec without_zone = good_namespace();
+    without_zone.dns = false;
+    check_each_is_refused<NamespaceSpec>(without_zone,
+                                         {{"/reverse", [](auto& s) { s.reverse = true; }},
+                                          {"/primaries", [&](auto& s) { s.primaries = {key("")}; }},
+                                          {"/notify", [&](auto& s) { s.notify = {key("")}; }},
+                                          {"/transfer", [](auto& s) { s.transfer = {{{}, "k"}}; }},
+                                          {"/updaters", [](auto& s) { s.updaters = {"k"}; }}});
+}
