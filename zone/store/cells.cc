@@ -25,6 +25,26 @@ bool take_json(const Statement& statement, int column, Read read) {
     }
 }
 
+// A list of values that have a text form, as a list of texts.
+template <class T>
+void put_words(Statement& statement, int at, const std::vector<T>& value) {
+    json list = json::array();
+    for (const T& one : value) list.push_back(print(one));
+    put_json(statement, at, list);
+}
+template <class T, class Parse>
+bool take_words(const Statement& statement, int column, std::vector<T>& value, Parse parse) {
+    std::vector<std::string> words;
+    if (!take(statement, column, words)) return false;
+    value.clear();
+    for (const std::string& word : words) {
+        auto one = parse(word);
+        if (!one) return false;
+        value.push_back(std::move(*one));
+    }
+    return true;
+}
+
 WallTime time_of(const json& value) { return WallTime(Milliseconds(value.get<std::int64_t>())); }
 
 }  // namespace
@@ -49,20 +69,10 @@ bool take(const Statement& statement, int column, Attributes& value) {
 }
 
 void put(Statement& statement, int at, const std::vector<model::RecordType>& value) {
-    json list = json::array();
-    for (const model::RecordType type : value) list.push_back(print(type));
-    put_json(statement, at, list);
+    put_words(statement, at, value);
 }
 bool take(const Statement& statement, int column, std::vector<model::RecordType>& value) {
-    std::vector<std::string> words;
-    if (!take(statement, column, words)) return false;
-    value.clear();
-    for (const std::string& word : words) {
-        const auto type = model::parse_record_type(word);
-        if (!type) return false;
-        value.push_back(*type);
-    }
-    return true;
+    return take_words(statement, column, value, model::parse_record_type);
 }
 
 void put(Statement& statement, int at, const std::vector<std::string>& value) {
@@ -70,6 +80,19 @@ void put(Statement& statement, int at, const std::vector<std::string>& value) {
 }
 bool take(const Statement& statement, int column, std::vector<std::string>& value) {
     return take_json(statement, column, [&](const json& list) { list.get_to(value); });
+}
+
+void put(Statement& statement, int at, const std::vector<model::Peer>& value) {
+    put_words(statement, at, value);
+}
+bool take(const Statement& statement, int column, std::vector<model::Peer>& value) {
+    return take_words(statement, column, value, model::parse_peer);
+}
+void put(Statement& statement, int at, const std::vector<model::Admission>& value) {
+    put_words(statement, at, value);
+}
+bool take(const Statement& statement, int column, std::vector<model::Admission>& value) {
+    return take_words(statement, column, value, model::parse_admission);
 }
 
 void put(Statement& statement, int at, const std::vector<model::InstanceEvent>& value) {

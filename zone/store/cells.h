@@ -48,6 +48,32 @@ inline bool take(const Statement& statement, int column, std::string& value) {
     return true;
 }
 
+inline void put(Statement& statement, int at, const std::vector<std::uint8_t>& value) {
+    statement.bind(at, std::span<const std::uint8_t>(value));
+}
+inline bool take(const Statement& statement, int column, std::vector<std::uint8_t>& value) {
+    const auto octets = statement.octets(column);
+    value.assign(octets.begin(), octets.end());
+    return true;
+}
+
+// 64 bits whose meaning is no quantity: SQLite's integers are signed, and these fill them.
+template <class T>
+struct Bits {
+    T& value;
+};
+template <class T>
+Bits(T&) -> Bits<T>;
+template <class T>
+void put(Statement& statement, int at, const Bits<T>& bits) {
+    statement.bind(at, static_cast<std::int64_t>(bits.value));
+}
+template <class T>
+bool take(const Statement& statement, int column, const Bits<T>& bits) {
+    bits.value = static_cast<T>(statement.number(column));
+    return true;
+}
+
 inline void put(Statement& statement, int at, Milliseconds value) {
     statement.bind(at, std::int64_t{value.count()});
 }
@@ -106,6 +132,10 @@ void put(Statement& statement, int at, const std::vector<model::RecordType>& val
 bool take(const Statement& statement, int column, std::vector<model::RecordType>& value);
 void put(Statement& statement, int at, const std::vector<std::string>& value);
 bool take(const Statement& statement, int column, std::vector<std::string>& value);
+void put(Statement& statement, int at, const std::vector<model::Peer>& value);
+bool take(const Statement& statement, int column, std::vector<model::Peer>& value);
+void put(Statement& statement, int at, const std::vector<model::Admission>& value);
+bool take(const Statement& statement, int column, std::vector<model::Admission>& value);
 void put(Statement& statement, int at, const std::vector<model::InstanceEvent>& value);
 bool take(const Statement& statement, int column, std::vector<model::InstanceEvent>& value);
 void put(Statement& statement, int at, const std::vector<model::ProbeRecord>& value);

@@ -27,6 +27,53 @@ struct Table<NamespaceRow> {
         visit("description", row.spec.description);
         visit("revision", row.revision);
         visit("serial", row.serial);
+        visit("content", Bits{row.content});
+        visit("reverse", row.spec.reverse);
+        visit("primaries", row.spec.primaries);
+        visit("notify", row.spec.notify);
+        visit("transfer", row.spec.transfer);
+        visit("updaters", row.spec.updaters);
+        visit("refreshed", row.refreshed);
+        visit("expired", row.expired);
+    }
+};
+
+template <>
+struct Table<RecordsRow> {
+    static constexpr std::string_view name = "records";
+    static constexpr std::size_t key_columns = 3;
+    static void columns(auto& row, auto& visit) {
+        visit("namespace", row.namespace_name);
+        visit("owner", row.owner);
+        visit("type", row.type);
+        visit("ttl", row.ttl);
+        visit("rdata", row.rdata);
+    }
+};
+
+template <>
+struct Table<DifferenceRow> {
+    static constexpr std::string_view name = "differences";
+    static constexpr std::size_t key_columns = 2;
+    static void columns(auto& row, auto& visit) {
+        visit("namespace", row.namespace_name);
+        visit("serial_from", row.from);
+        visit("serial_to", row.to);
+        visit("committed", row.committed);
+        visit("removed", row.removed);
+        visit("added", row.added);
+    }
+};
+
+template <>
+struct Table<KeyRow> {
+    static constexpr std::string_view name = "keys";
+    static constexpr std::size_t key_columns = 1;
+    static void columns(auto& row, auto& visit) {
+        visit("name", row.name);
+        visit("algorithm", row.algorithm);
+        visit("secret", row.secret);
+        visit("revision", row.revision);
     }
 };
 

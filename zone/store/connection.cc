@@ -110,6 +110,12 @@ void Statement::bind(int at, std::string_view value) noexcept {
                              SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
+void Statement::bind(int at, std::span<const std::uint8_t> octets) noexcept {
+    static constexpr std::uint8_t none = 0;  // for the same reason
+    keep(sqlite3_bind_blob64(statement_, at, octets.empty() ? &none : octets.data(), octets.size(),
+                             SQLITE_TRANSIENT));
+}
+
 void Statement::bind_null(int at) noexcept { keep(sqlite3_bind_null(statement_, at)); }
 
 Result<bool> Statement::step() {
@@ -150,6 +156,12 @@ double Statement::real(int column) const noexcept {
 
 std::string_view Statement::text(int column) const noexcept {
     const auto* octets = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+    if (!octets) return {};
+    return {octets, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+}
+
+std::span<const std::uint8_t> Statement::octets(int column) const noexcept {
+    const auto* octets = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_, column));
     if (!octets) return {};
     return {octets, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }

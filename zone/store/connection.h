@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -53,6 +54,7 @@ class Statement {
     void bind(int at, std::int64_t value) noexcept;
     void bind(int at, double value) noexcept;
     void bind(int at, std::string_view value) noexcept;
+    void bind(int at, std::span<const std::uint8_t> octets) noexcept;
     void bind_null(int at) noexcept;
 
     Result<bool> step();  // whether there is a row
@@ -62,7 +64,8 @@ class Statement {
     bool is_null(int column) const noexcept;
     std::int64_t number(int column) const noexcept;
     double real(int column) const noexcept;
-    std::string_view text(int column) const noexcept;  // until the next step
+    std::string_view text(int column) const noexcept;                 // until the next step
+    std::span<const std::uint8_t> octets(int column) const noexcept;  // the same
 
   private:
     Statement(const Connection& connection, sqlite3_stmt* statement)

@@ -132,7 +132,50 @@ ALTER TABLE services ADD COLUMN report_threshold INTEGER NOT NULL DEFAULT 3;
 ALTER TABLE services ADD COLUMN report_window_ms INTEGER NOT NULL DEFAULT 10000;
 )sql";
 
-constexpr std::array<Migration, 4> all_migrations{{{version_1}, {version_2}, {version_3}, {version_4}}};
+// Zones that hold more than services, and that other name servers follow. An RRset is a row: the
+// owner name in wire form, and each record's size in two octets before its RDATA.
+constexpr const char* version_5 = R"sql(
+ALTER TABLE namespaces ADD COLUMN content INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE namespaces ADD COLUMN reverse INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE namespaces ADD COLUMN primaries TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE namespaces ADD COLUMN notify TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE namespaces ADD COLUMN transfer TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE namespaces ADD COLUMN updaters TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE namespaces ADD COLUMN refreshed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE namespaces ADD COLUMN expired INTEGER NOT NULL DEFAULT 1;
+
+CREATE TABLE records (
+    namespace TEXT NOT NULL REFERENCES namespaces (name) ON DELETE CASCADE
+        DEFERRABLE INITIALLY DEFERRED,
+    owner BLOB NOT NULL,
+    type INTEGER NOT NULL,
+    ttl INTEGER NOT NULL,
+    rdata BLOB NOT NULL,
+    PRIMARY KEY (namespace, owner, type)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE differences (
+    id INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL REFERENCES namespaces (name) ON DELETE CASCADE
+        DEFERRABLE INITIALLY DEFERRED,
+    serial_from INTEGER NOT NULL,
+    serial_to INTEGER NOT NULL,
+    committed INTEGER NOT NULL,
+    removed BLOB NOT NULL,
+    added BLOB NOT NULL,
+    UNIQUE (namespace, serial_from)
+) STRICT;
+
+CREATE TABLE keys (
+    name TEXT PRIMARY KEY,
+    algorithm TEXT NOT NULL,
+    secret BLOB NOT NULL,
+    revision INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array<Migration, 5> all_migrations{
+    {{version_1}, {version_2}, {version_3}, {version_4}, {version_5}}};
 
 constexpr std::string_view file_magic{"SQLite format 3\0", 16};
 constexpr std::size_t header_octets = 100;

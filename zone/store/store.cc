@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -28,6 +29,9 @@ constexpr int checkpoint_pages = 4000;
 // A commit of one registration writes a few pages of 4 KiB; below this the next ones will fail.
 constexpr std::uint64_t free_octets_least = 128 * 1024;
 
+// Finding the end of a history walks through it: not with each difference.
+constexpr std::uint64_t history_shortened_every = 64;
+
 struct FileIdentity {
     dev_t device = 0;
     ino_t inode = 0;
@@ -47,6 +51,7 @@ class SqliteStore final : public Store {
     ~SqliteStore() override { SqliteStore::roll_back(); }
 
     Result<Contents> load() override;
+    Result<> load_records(const std::function<void(RecordsRow)>& take) override;
     Result<> begin() override;
     Result<> save(const NamespaceRow& row) override { return save_row(row, *save_namespace_); }
     Result<> save(const ServiceRow& row) override { return save_row(row, *save_service_); }
@@ -55,6 +60,14 @@ class SqliteStore final : public Store {
     Result<> remove_service(const std::string& namespace_name, const std::string& name) override;
     Result<> remove_instance(const std::string& namespace_name, const std::string& service,
                              const std::string& id) override;
+    Result<> save(const RecordsRow& row) override { return save_row(row, *save_records_); }
+    Result<> save(const KeyRow& row) override { return save_row(row, *save_key_); }
+    Result<> remove_records(const std::string& namespace_name,
+                            const std::vector<std::uint8_t>& owner, std::uint16_t type) override;
+    Result<> remove_all_records(const std::string& namespace_name) override;
+    Result<> remove_key(const std::string& name) override;
+    Result<> append(const DifferenceRow& row, HistoryLimits limits) override;
+    Result<> forget_differences(const std::string& namespace_name) override;
     Result<> append(const model::Event& event) override;
     Result<> set_times(model::Revision revision, const model::Times& times) override;
     Result<> set_revision(model::Revision revision) override;
@@ -85,12 +98,16 @@ class SqliteStore final : public Store {
     std::unique_ptr<Statement> begin_, commit_, roll_back_;
     std::unique_ptr<Statement> save_namespace_, save_service_, save_instance_;
     std::unique_ptr<Statement> remove_namespace_, remove_service_, remove_instance_;
+    std::unique_ptr<Statement> save_records_, remove_records_, remove_all_records_;
+    std::unique_ptr<Statement> save_key_, remove_key_;
+    std::unique_ptr<Statement> append_difference_, shorten_history_, forget_history_;
     std::unique_ptr<Statement> append_, forget_events_, set_times_, set_revision_, set_identity_,
         forget_all_events_;
 
     bool open_ = false;             // a transaction is
     std::optional<Error> failed_;   // its first failure: it can no longer be committed
     model::Revision appended_ = 0;  // the last event of it
+    std::map<std::string, std::uint64_t> differences_appended_;  // by namespace
 };
 
 // What is below may fail for the reasons the environment has; nothing of the file changes before
@@ -145,7 +162,7 @@ Result<std::unique_ptr<Store>> SqliteStore::open(Options options) {
 }
 
 Result<> SqliteStore::prepare() {
-    const std::array<std::pair<std::unique_ptr<Statement>&, std::string>, 15> table{{
+    const std::array<std::pair<std::unique_ptr<Statement>&, std::string>, 23> table{{
         {begin_, "BEGIN IMMEDIATE"},
         {commit_, "COMMIT"},
         {roll_back_, "ROLLBACK"},
@@ -155,6 +172,18 @@ Result<> SqliteStore::prepare() {
         {remove_namespace_, "DELETE FROM namespaces WHERE name = ?"},
         {remove_service_, "DELETE FROM services WHERE namespace = ? AND name = ?"},
         {remove_instance_, "DELETE FROM instances WHERE namespace = ? AND service = ? AND id = ?"},
+        {save_records_, upsert_text<RecordsRow>()},
+        {remove_records_, "DELETE FROM records WHERE namespace = ? AND owner = ? AND type = ?"},
+        {remove_all_records_, "DELETE FROM records WHERE namespace = ?"},
+        {save_key_, upsert_text<KeyRow>()},
+        {remove_key_, "DELETE FROM keys WHERE name = ?"},
+        {append_difference_,
+         "INSERT OR REPLACE INTO differences (namespace, serial_from, serial_to, committed, "
+         "removed, added) VALUES (?, ?, ?, ?, ?, ?)"},
+        {shorten_history_,
+         "DELETE FROM differences WHERE namespace = ?1 AND (committed < ?2 OR id <= (SELECT id "
+         "FROM differences WHERE namespace = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?3))"},
+        {forget_history_, "DELETE FROM differences WHERE namespace = ?"},
         {append_, upsert_text<model::Event>()},
         {forget_events_, "DELETE FROM events WHERE revision <= ?"},
         {set_times_,
@@ -193,11 +222,30 @@ Result<Contents> SqliteStore::load() {
         contents.identity = std::move(*identity);
         if (auto loaded = load_into(contents.namespaces); !loaded) return loaded;
         if (auto loaded = load_into(contents.services); !loaded) return loaded;
+        if (auto loaded = load_into(contents.keys); !loaded) return loaded;
         return load_into(contents.instances);
     };
     if (auto done = read(); !done)
         return in_context("load zone store: " + options_.path, std::move(done.error()));
     return contents;
+}
+
+Result<> SqliteStore::load_records(const std::function<void(RecordsRow)>& take) {
+    const auto read = [&]() -> Result<> {
+        auto statement = Statement::prepare(*connection_, select_text<RecordsRow>());
+        if (!statement) return std::unexpected(statement.error());
+        for (;;) {
+            const auto found = (*statement)->step();
+            if (!found) return std::unexpected(found.error());
+            if (!*found) return {};
+            auto row = take_row<RecordsRow>(**statement);
+            if (!row) return std::unexpected(row.error());
+            take(std::move(*row));
+        }
+    };
+    if (auto done = read(); !done)
+        return in_context("load zone store: " + options_.path, std::move(done.error()));
+    return {};
 }
 
 Result<> SqliteStore::begin() {
@@ -228,6 +276,7 @@ Result<> SqliteStore::save_row(const Row& row, Statement& statement) {
 }
 
 Result<> SqliteStore::remove_namespace(const std::string& name) {
+    differences_appended_.erase(name);
     put(*remove_namespace_, 1, name);
     return run(*remove_namespace_);
 }
@@ -244,6 +293,39 @@ Result<> SqliteStore::remove_instance(const std::string& namespace_name, const s
     put(*remove_instance_, 2, service);
     put(*remove_instance_, 3, id);
     return run(*remove_instance_);
+}
+
+Result<> SqliteStore::remove_records(const std::string& namespace_name,
+                                     const std::vector<std::uint8_t>& owner, std::uint16_t type) {
+    put(*remove_records_, 1, namespace_name);
+    put(*remove_records_, 2, owner);
+    put(*remove_records_, 3, type);
+    return run(*remove_records_);
+}
+
+Result<> SqliteStore::remove_all_records(const std::string& namespace_name) {
+    put(*remove_all_records_, 1, namespace_name);
+    return run(*remove_all_records_);
+}
+
+Result<> SqliteStore::remove_key(const std::string& name) {
+    put(*remove_key_, 1, name);
+    return run(*remove_key_);
+}
+
+Result<> SqliteStore::append(const DifferenceRow& row, HistoryLimits limits) {
+    if (auto appended = save_row(row, *append_difference_); !appended) return appended;
+    if (++differences_appended_[row.namespace_name] % history_shortened_every != 0) return {};
+    put(*shorten_history_, 1, row.namespace_name);
+    put(*shorten_history_, 2, row.committed - limits.age_max);
+    put(*shorten_history_, 3, limits.differences_max);
+    return run(*shorten_history_);
+}
+
+Result<> SqliteStore::forget_differences(const std::string& namespace_name) {
+    differences_appended_.erase(namespace_name);
+    put(*forget_history_, 1, namespace_name);
+    return run(*forget_history_);
 }
 
 Result<> SqliteStore::append(const model::Event& event) {

@@ -20,8 +20,44 @@ namespace dnsd::store {
 struct NamespaceRow {
     model::NamespaceSpec spec;
     model::Revision revision = 0;
-    std::uint32_t serial = 0;  // the zone's SOA serial
+    std::uint32_t serial = 0;   // the zone's SOA serial
+    std::uint64_t content = 0;  // a sum of what the zone held at that serial
+    WallTime refreshed{};       // of a secondary: when it last was known to be the newest
+    bool expired = true;
     bool operator==(const NamespaceRow&) const = default;
+};
+
+// One plain RRset of a zone.
+struct RecordsRow {
+    std::string namespace_name;
+    std::vector<std::uint8_t> owner;  // wire form, as it is spelled
+    std::uint16_t type = 0;
+    std::uint32_t ttl = 0;
+    std::vector<std::uint8_t> rdata;  // each record's size (2), then its octets
+    bool operator==(const RecordsRow&) const = default;
+};
+
+// What led from one serial of a zone to the next; the octets are tree::encode_records'.
+struct DifferenceRow {
+    std::string namespace_name;
+    std::uint32_t from = 0, to = 0;
+    WallTime committed{};
+    std::vector<std::uint8_t> removed, added;
+    bool operator==(const DifferenceRow&) const = default;
+};
+
+struct KeyRow {
+    std::string name;
+    std::string algorithm;
+    std::vector<std::uint8_t> secret;
+    model::Revision revision = 0;
+    bool operator==(const KeyRow&) const = default;
+};
+
+// How long differences are kept: whichever is reached first, per zone.
+struct HistoryLimits {
+    std::uint64_t differences_max = 10'000;
+    Milliseconds age_max{24 * 3600 * 1000};
 };
 
 struct ServiceRow {
@@ -47,6 +83,7 @@ struct Contents {
     std::vector<NamespaceRow> namespaces;
     std::vector<ServiceRow> services;
     std::vector<InstanceRow> instances;
+    std::vector<KeyRow> keys;
 };
 
 // Belongs to one thread, the registry's. A transaction that is not committed rolls back.
@@ -65,6 +102,8 @@ class Store {
     virtual ~Store() = default;
 
     virtual Result<Contents> load() = 0;
+    // The plain RRsets of all zones, one after the other, by namespace; after load().
+    virtual Result<> load_records(const std::function<void(RecordsRow)>& take) = 0;
 
     // After the first failure in a transaction all else in it fails with the same words, commit()
     // too. A service's namespace and an instance's service must be there at the commit.
@@ -77,6 +116,14 @@ class Store {
     virtual Result<> remove_service(const std::string& namespace_name, const std::string& name) = 0;
     virtual Result<> remove_instance(const std::string& namespace_name, const std::string& service,
                                      const std::string& id) = 0;
+    virtual Result<> save(const RecordsRow& row) = 0;
+    virtual Result<> save(const KeyRow& row) = 0;
+    virtual Result<> remove_records(const std::string& namespace_name,
+                                    const std::vector<std::uint8_t>& owner, std::uint16_t type) = 0;
+    virtual Result<> remove_all_records(const std::string& namespace_name) = 0;
+    virtual Result<> remove_key(const std::string& name) = 0;
+    virtual Result<> append(const DifferenceRow& row, HistoryLimits limits) = 0;
+    virtual Result<> forget_differences(const std::string& namespace_name) = 0;
     virtual Result<> append(const model::Event& event) = 0;  // the oldest beyond events_keep go
     // Times that are only known after the commit; they travel with the next transaction.
     virtual Result<> set_times(model::Revision revision, const model::Times& times) = 0;
@@ -88,6 +135,18 @@ class Store {
 
     // Whether a write would succeed now, without changing anything (/readyz).
     virtual Result<> check_writable() = 0;
+};
+
+// Reads differences beside the writer, over a connection of its own. Belongs to one thread.
+class HistoryReader {
+  public:
+    static Result<std::unique_ptr<HistoryReader>> open(const std::string& path);
+    virtual ~HistoryReader() = default;
+
+    // The chain of differences that begins at serial `from`, in its order, up to what was committed
+    // last (which may be ahead of what is published); empty: history does not reach back so far.
+    virtual Result<std::vector<DifferenceRow>> after(const std::string& namespace_name,
+                                                     std::uint32_t from) = 0;
 };
 
 // Reads the event table beside the writer, over a connection of its own. Belongs to one thread.

@@ -31,9 +31,18 @@ NamespaceRow full_namespace() {
                 .dns = true,
                 .ttl = 2'147'483'647,
                 .negative_ttl = 7,
-                .description = "it's \"quoted\" \xc3\xa4"};
+                .description = "it's \"quoted\" \xc3\xa4",
+                .reverse = true,
+                .primaries = {{*SocketAddress::parse("192.0.2.1:53"), "k.example.org"},
+                              {*SocketAddress::parse("[2001:db8::1]:5300"), ""}},
+                .notify = {{*SocketAddress::parse("192.0.2.2:53"), ""}},
+                .transfer = {{Network::parse("192.0.2.0/24"), "k"}, {{}, "l"}},
+                .updaters = {"u.example.org"}};
     row.revision = 11;
     row.serial = 4'294'967'295;
+    row.content = 18'446'744'073'709'551'615U;
+    row.refreshed = WallTime(std::chrono::milliseconds(1'700'000'000'001));
+    row.expired = false;
     return row;
 }
 

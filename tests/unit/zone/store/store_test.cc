@@ -30,6 +30,12 @@ std::vector<model::Revision> revisions(const Result<std::vector<model::Event>>& 
     return out;
 }
 
+std::vector<RecordsRow> all_records(Store& store) {
+    std::vector<RecordsRow> rows;
+    REQUIRE(store.load_records([&](RecordsRow row) { rows.push_back(std::move(row)); }));
+    return rows;
+}
+
 }  // namespace
 
 TEST_CASE("a new store is empty, and every field of every row survives a restart") {
@@ -53,6 +59,102 @@ TEST_CASE("a new store is empty, and every field of every row survives a restart
     CHECK((contents->namespaces == std::vector{full_namespace()}));
     CHECK((contents->services == std::vector{full_service()}));
     CHECK((contents->instances == std::vector{full_instance()}));
+}
+
+TEST_CASE("record sets and keys survive a restart, and go one by one or with their zone") {
+    const Folder folder;
+    const std::vector<std::uint8_t> apex{1, 'O', 0}, www{3, 'W', 'w', 'w', 0};
+    const RecordsRow soa{"example.org", apex, 6, 300, {0, 2, 1, 2}};
+    const RecordsRow a{"example.org", www, 1, 2'147'483'647, {0, 4, 192, 0, 2, 1}};
+    const RecordsRow unknown{"example.org", www, 65'535, 0, {0, 0}};
+    const KeyRow key{"k.example.org", "hmac-sha256", {0, 255, 7}, 12};
+    {
+        const auto store = must_open(folder.file());
+        commit_parents(*store);
+        REQUIRE(store->begin());
+        CHECK(store->save(RecordsRow{"example.org", www, 1, 5, {0, 4, 9, 9, 9, 9}}));
+        for (const RecordsRow& row : {soa, a, unknown}) CHECK(store->save(row));
+        CHECK(store->save(key));
+        CHECK(store->save(KeyRow{"gone", "hmac-sha512", {1}, 1}));
+        CHECK(store->remove_key("gone"));
+        CHECK(store->commit());
+    }
+    const auto store = must_open(folder.file());
+    const auto contents = store->load();
+    REQUIRE(contents);
+    CHECK((contents->keys == std::vector{key}));
+    CHECK((all_records(*store) == std::vector{soa, a, unknown}));
+    REQUIRE(store->begin());
+    CHECK(store->remove_records("example.org", www, 1));
+    CHECK(store->commit());
+    CHECK((all_records(*store) == std::vector{soa, unknown}));
+    REQUIRE(store->begin());
+    CHECK(store->remove_all_records("example.org"));
+    CHECK(store->save(a));
+    CHECK(store->commit());
+    CHECK((all_records(*store) == std::vector{a}));
+    REQUIRE(store->begin());
+    CHECK(store->remove_service("example.org", "web"));
+    CHECK(store->remove_namespace("example.org"));
+    CHECK(store->commit());
+    CHECK(all_records(*store).empty());
+}
+
+TEST_CASE("differences are chained from a serial, and forgotten by number, age and on demand") {
+    const Folder folder;
+    const auto store = must_open(folder.file());
+    commit_parents(*store);
+    const WallTime begun(std::chrono::hours(1'000));
+    const auto step = [&](std::uint32_t from) {
+        return DifferenceRow{"example.org", from,  from + 1, begun + from * std::chrono::minutes(1),
+                             {0, 1},        {2, 3}};
+    };
+    const auto reader = HistoryReader::open(folder.file());
+    REQUIRE(reader);
+    const auto after = [&](std::uint32_t from) {
+        const auto rows = (*reader)->after("example.org", from);
+        REQUIRE(rows);
+        return *rows;
+    };
+    const auto append = [&](const DifferenceRow& row, HistoryLimits limits = {}) {
+        REQUIRE(store->begin());
+        CHECK(store->append(row, limits));
+        CHECK(store->commit());
+    };
+    for (const std::uint32_t from : {1U, 2U, 3U}) append(step(from));
+    CHECK((after(2) == std::vector{step(2), step(3)}));
+    CHECK(after(4).empty());
+    CHECK(after(0).empty());
+
+    SUBCASE("around the circle (RFC 1982)") {
+        append({"example.org", 4, 4'294'967'295, begun, {}, {}});
+        append({"example.org", 4'294'967'295, 1, begun, {}, {}});
+        CHECK(after(4).size() == 2);
+    }
+    SUBCASE("on demand") {
+        REQUIRE(store->begin());
+        CHECK(store->forget_differences("example.org"));
+        CHECK(store->commit());
+        CHECK(after(3).empty());
+    }
+    SUBCASE("by number, now and then") {
+        for (std::uint32_t from = 4; from < 300; ++from) append(step(from), {.differences_max = 3});
+        CHECK(after(297).size() == 3);
+        CHECK(after(100).empty());
+    }
+    SUBCASE("by age, now and then") {
+        for (std::uint32_t from = 4; from < 300; ++from)
+            append(step(from), {.age_max = std::chrono::minutes(3)});
+        CHECK(after(298).size() == 2);
+        CHECK(after(100).empty());
+    }
+    SUBCASE("with their zone") {
+        REQUIRE(store->begin());
+        CHECK(store->remove_service("example.org", "web"));
+        CHECK(store->remove_namespace("example.org"));
+        CHECK(store->commit());
+        CHECK(after(1).empty());
+    }
 }
 
 TEST_CASE("what may be missing comes back missing") {
