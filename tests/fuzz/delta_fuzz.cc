@@ -12,7 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!delta) return 0;
     DNSD_ASSERT(parse_delta(print(*delta)));
     delta->is_whole = true;
-    Draft draft(std::make_shared<const State>(), {}, WallTime{});
+    const Infrastructure nothing_made_up;
+    Draft draft(std::make_shared<const State>(),
+                {.surely_safe_after = {}, .infrastructure = nothing_made_up}, WallTime{});
     const auto outcome = draft.apply(
         Change{Follow{std::make_shared<const Delta>(*delta), "fuzz"}, {}, false}, WallTime{});
     DNSD_ASSERT(!outcome || draft.state().revision == delta->revision);

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "base/assert.h"
+#include "zone/registry/hosted.h"
+#include "zone/tree/difference.h"
 
 namespace dnsd::registry {
 
@@ -23,7 +25,8 @@ Names names_of(const tree::ZoneSet& zones, const std::string& namespace_name) {
     const auto zone = apex ? zones.find_apex(*apex) : nullptr;
     if (!zone) return names;
     zone->for_each([&](const tree::Node& node) {
-        if (!node.is_empty()) names.push_back(node.owner().print());
+        if (!node.is_empty() && names.size() < Publication::names_max)
+            names.push_back(node.owner().print());
     });
     return names;
 }
@@ -70,9 +73,11 @@ void tell(std::vector<model::Event*>& events, const Draft::TouchedService& touch
 
 class Compilation {
   public:
-    Compilation(Draft& draft, const tree::ZoneSet& zones, Publication& publication,
-                HandedOut& handed_out)
-        : draft_(draft), zones_(zones), publication_(publication), handed_out_(handed_out) {}
+    Compilation(Draft& draft, const tree::ZoneSet& zones, Pointers pointers,
+                Publication& publication, HandedOut& handed_out)
+        : draft_(draft), zones_(zones), publication_(publication), handed_out_(handed_out) {
+        out_.pointers = std::move(pointers);
+    }
 
     void namespaces() {
         for (const auto& [name, touched] : draft_.namespaces()) {
@@ -81,8 +86,14 @@ class Compilation {
             if (was_zone && !is_zone) {
                 of_namespaces_[name] = names_of(zones_, name);
                 publication_.remove_namespace(name);
-            } else if (is_zone && (!was_zone || touched.before->spec != touched.writable->spec)) {
-                of_namespaces_[name] = publication_.put_namespace(*touched.writable);
+                out_.moved.push_back(name);
+            } else if (is_zone &&
+                       (!was_zone || draft_.is_following() ||
+                        touched.before->spec != touched.writable->spec ||
+                        touched.before->records != touched.writable->records ||
+                        touched.before->following.expired != touched.writable->following.expired)) {
+                of_namespaces_[name] =
+                    unique(publication_.put_namespace(touched.before.get(), *touched.writable));
             }
         }
     }
@@ -99,9 +110,7 @@ class Compilation {
             Names names = publication_.put_service(*within, before, after, draft_.now(), marks);
             if (after && before != after && ttl_moved(key.namespace_name))
                 add(names, publication_.put_service(*within, after, after, draft_.now(), marks));
-            std::ranges::sort(names);
-            names.erase(std::ranges::unique(names).begin(), names.end());
-            of_services_[key] = std::move(names);
+            of_services_[key] = unique(std::move(names));
         }
         std::set<ServiceKey> told;
         for (const model::Event& event : draft_.events())
@@ -113,29 +122,58 @@ class Compilation {
         }
     }
 
-    void serials() {
-        std::set<std::string> changed;
-        for (const auto& [key, names] : of_services_) {
-            if (publication_.changes(key.namespace_name)) changed.insert(key.namespace_name);
+    // Instances come and go, namespaces begin and cease to ask, and a reverse zone may be new or no
+    // longer hold what a user had put there.
+    void pointers() {
+        std::map<std::string, std::optional<ServiceKey>> owners;  // and whose change it was
+        const auto change = [&](const Service* before, const Service* after,
+                                std::optional<ServiceKey> key) {
+            Pointers::Owners changed;
+            out_.pointers.change(before, after, changed);
+            for (const std::string& owner : changed) owners.try_emplace(owner, key);
+        };
+        for (const auto& [key, touched] : draft_.services()) {
+            const Service* after = draft_.state().find_service(key.namespace_name, key.service);
+            const bool asked = asks(before_of(key.namespace_name));
+            const bool ask = asks(draft_.state().find_namespace(key.namespace_name));
+            change(asked ? touched.before.get() : nullptr, ask ? after : nullptr, key);
         }
         for (const auto& [name, touched] : draft_.namespaces()) {
-            const bool is_zone = touched.writable && touched.writable->spec.dns;
-            if (publication_.changes(name) || (draft_.is_following() && is_zone))
-                changed.insert(name);
+            const Namespace* now = draft_.state().find_namespace(name);
+            if (asks(touched.before.get()) != asks(now) && now) {
+                now->services.for_each([&](const std::string& service, const auto& one) {
+                    if (draft_.services().contains({name, service})) return;
+                    change(asks(now) ? nullptr : one.get(), asks(now) ? one.get() : nullptr, {});
+                });
+            }
+            const auto changed = of_namespaces_.find(name);
+            if (!is_reverse(name) || changed == of_namespaces_.end()) continue;
+            const bool is_all = !touched.before || changed->second.size() >= Publication::names_max;
+            for (const std::string& owner :
+                 is_all ? out_.pointers.below(name)
+                        : Pointers::Owners(changed->second.begin(), changed->second.end()))
+                owners.try_emplace(owner, std::nullopt);
         }
-        for (const std::string& name : changed) {
-            if (draft_.is_following()) {  // the serial came with it
-                if (const Namespace* within = draft_.state().find_namespace(name))
-                    publication_.set_serial(*within, within->serial);
+        for (const auto& [owner, key] : owners) {
+            const auto parsed = wire::Name::parse(owner);
+            const Namespace* within = parsed ? zone_of(draft_.state(), *parsed) : nullptr;
+            if (!within || !is_reverse(within->spec.name)) continue;
+            Names names = publication_.put_pointers(*within, *parsed, out_.pointers.targets(owner));
+            if (key) add(of_services_[*key], std::move(names));
+        }
+    }
+
+    void serials() {
+        for (const auto& [name, zones] : publication_.touched()) {
+            if (!zones.after->soa()) {  // a secondary that has nothing to say
+                if (zones.before) end_history(name);
                 continue;
             }
-            Namespace& within = draft_.namespace_for_write(name);
-            const auto touched = draft_.namespaces().find(name);
-            // Made anew in the batch that deleted it: who follows the zone must not see it go back.
-            if (within.serial == 0 && touched->second.before)
-                within.serial = touched->second.before->serial;
-            ++within.serial;  // RFC 1982: 0 follows 2^32 - 1
-            publication_.set_serial(within, within.serial);
+            if (draft_.is_following() || draft_.state().find_namespace(name)->spec.is_secondary()) {
+                take_serial(name, zones);
+            } else {
+                move_serial(name, zones);
+            }
         }
     }
 
@@ -166,7 +204,31 @@ class Compilation {
         }
     }
 
+    Compiled finish() {
+        out_.zones = publication_.finish();
+        return std::move(out_);
+    }
+
   private:
+    static Names unique(Names names) {
+        std::ranges::sort(names);
+        names.erase(std::ranges::unique(names).begin(), names.end());
+        return names;
+    }
+    static bool asks(const Namespace* within) {
+        return within && within->spec.dns && within->spec.reverse;
+    }
+    static bool is_reverse(const std::string& name) {
+        return name.ends_with("in-addr.arpa") || name.ends_with("ip6.arpa") || name == "arpa" ||
+               name == ".";
+    }
+
+    const Namespace* before_of(const std::string& name) const {
+        const auto touched = draft_.namespaces().find(name);
+        return touched != draft_.namespaces().end() ? touched->second.before.get()
+                                                    : draft_.state().find_namespace(name);
+    }
+
     bool ttl_moved(const std::string& name) const {
         const auto touched = draft_.namespaces().find(name);
         return touched != draft_.namespaces().end() && touched->second.before &&
@@ -174,27 +236,133 @@ class Compilation {
                touched->second.before->spec.ttl != touched->second.writable->spec.ttl;
     }
 
+    // The serial came with what was followed: the difference alone is ours.
+    void take_serial(const std::string& name, const Publication::Zones& zones) {
+        const Namespace& now = *draft_.state().find_namespace(name);
+        if (!now.spec.is_secondary()) publication_.set_serial(now);
+        const bool moved = !zones.before || soa_of(*zones.before->soa()).serial != now.serial;
+        if (!moved) return;
+        out_.moved.push_back(name);
+        note_difference(name, zones, now.serial);
+    }
+
+    void move_serial(const std::string& name, const Publication::Zones& zones) {
+        const auto wanted = draft_.wanted_serial(name);
+        const bool is_new = !zones.before;
+        const Namespace* there = draft_.state().find_namespace(name);
+        const bool jumps = wanted && (is_new || wire::is_newer_serial(*wanted, there->serial));
+        if (!is_new && !jumps && !is_other_transfer(*zones.before, *zones.after)) {
+            if (there->serial != soa_of(*zones.after->soa()).serial)
+                publication_.set_serial(*there);
+            return;
+        }
+        Namespace& within = draft_.namespace_for_write(name);
+        const auto& touched = draft_.namespaces().at(name);
+        // Made anew in the batch that deleted it: who follows the zone must not see it go back.
+        if (within.serial == 0 && touched.before) within.serial = touched.before->serial;
+        within.serial = jumps ? *wanted : within.serial + 1;  // RFC 1982: 0 follows 2^32 - 1
+        publication_.set_serial(within);
+        out_.moved.push_back(name);
+        note_difference(name, zones, within.serial);
+    }
+
+    static bool is_other_transfer(const tree::Zone& before, const tree::Zone& after) {
+        return tree::transfer_difference(before, after).has_value();
+    }
+
+    // What a secondary needs to come from the one to the other, unless all of the zone is less.
+    void note_difference(const std::string& name, const Publication::Zones& zones,
+                         std::uint32_t serial) {
+        Namespace& within = draft_.namespace_for_write(name);
+        std::size_t rrsets = 0;
+        if (zones.before)
+            tree::for_each_change(*zones.before, *zones.after, [&](const auto&...) { ++rrsets; });
+        const std::size_t most = std::max<std::size_t>(100, zones.after->node_count());
+        auto difference = zones.before && rrsets <= std::min(most, difference_rrsets_max)
+                              ? tree::transfer_difference(*zones.before, *zones.after)
+                              : std::nullopt;
+        if (!difference && zones.before && rrsets <= most) difference = soa_alone(zones);
+        if (!difference) {
+            end_history(name);
+            within.content = tree::content_sum(*zones.after);
+            return;
+        }
+        within.content = tree::content_sum(within.content, *difference);
+        auto& soa = difference->added.front();
+        difference->to = serial;
+        wire::SoaRdata now = soa_of(*zones.after->soa());
+        now.serial = serial;
+        const auto rrset = soa_rrset(now, soa.ttl);
+        soa.rdata.assign(rrset->rdata(0).begin(), rrset->rdata(0).end());
+        out_.differences.push_back({name, difference->from, difference->to, draft_.now(),
+                                    tree::encode_records(difference->removed),
+                                    tree::encode_records(difference->added)});
+    }
+
+    // A serial that moved by itself.
+    static std::optional<tree::Difference> soa_alone(const Publication::Zones& zones) {
+        const auto record = [](const tree::Zone& zone) {
+            const auto rdata = zone.soa()->rdata(0);
+            return tree::ZoneRecord{
+                zone.apex(), wire::RrType::SOA, zone.soa()->ttl(), {rdata.begin(), rdata.end()}};
+        };
+        return tree::Difference{soa_of(*zones.before->soa()).serial,
+                                0,
+                                {record(*zones.before)},
+                                {record(*zones.after)}};
+    }
+
+    void end_history(const std::string& name) { out_.histories_ended.push_back(name); }
+
+    // More than these are sent whole, and are not held in memory twice.
+    static constexpr std::size_t difference_rrsets_max = 100'000;
+
     Draft& draft_;
     const tree::ZoneSet& zones_;
     Publication& publication_;
     HandedOut& handed_out_;
     std::map<std::string, Names> of_namespaces_;
     std::map<ServiceKey, Names> of_services_;
+    Compiled out_;
 };
 
 }  // namespace
 
-std::shared_ptr<const tree::ZoneSet> compile(Draft& draft,
-                                             std::shared_ptr<const tree::ZoneSet> zones,
-                                             const Infrastructure& infrastructure,
-                                             HandedOut& handed_out) {
+Compiled compile(Draft& draft, std::shared_ptr<const tree::ZoneSet> zones, Pointers pointers,
+                 const Infrastructure& infrastructure, HandedOut& handed_out) {
     Publication publication(zones, infrastructure);
-    Compilation compilation(draft, *zones, publication, handed_out);
+    Compilation compilation(draft, *zones, std::move(pointers), publication, handed_out);
     compilation.namespaces();
     compilation.services();
+    compilation.pointers();
     compilation.serials();
     compilation.events();
-    return publication.finish();
+    return compilation.finish();
+}
+
+Pointers compile_pointers(const State& state, Publication& publication) {
+    Pointers pointers;
+    Pointers::Owners owners;
+    state.namespaces.for_each([&](const std::string&, const auto& within) {
+        if (!within->spec.dns || !within->spec.reverse) return;
+        within->services.for_each([&](const std::string&, const auto& service) {
+            pointers.change(nullptr, service.get(), owners);
+        });
+    });
+    for (const std::string& owner : owners) {
+        const auto parsed = wire::Name::parse(owner);
+        const Namespace* within = parsed ? zone_of(state, *parsed) : nullptr;
+        if (within) publication.put_pointers(*within, *parsed, pointers.targets(owner));
+    }
+    return pointers;
+}
+
+const Namespace* zone_of(const State& state, const wire::Name& owner) {
+    for (wire::Name at = owner;; at = at.parent()) {
+        const Namespace* within = state.find_namespace(at.lower_cased().print());
+        if (within && within->spec.dns) return within->spec.is_secondary() ? nullptr : within;
+        if (at.is_root()) return nullptr;
+    }
 }
 
 }  // namespace dnsd::registry

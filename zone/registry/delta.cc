@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/address.h"
 #include "base/clock.h"
 #include "zone/model/validate.h"
+#include "zone/tree/difference.h"
+#include "zone/wire/presentation.h"
+#include "zone/wire/rdata.h"
 
 namespace dnsd::registry {
 
@@ -30,6 +34,25 @@ void walk(Archive& a, model::NamespaceSpec& spec) {
     a("ttl", spec.ttl);
     a("negative_ttl", spec.negative_ttl);
     a("description", spec.description);
+    a("reverse", spec.reverse);
+    a("primaries", spec.primaries);
+    a("notify", spec.notify);
+    a("transfer", spec.transfer);
+    a("updaters", spec.updaters);
+}
+
+template <class Archive>
+void walk(Archive& a, Following& following) {
+    a("refreshed", following.refreshed);
+    a("expired", following.expired);
+}
+
+template <class Archive>
+void walk(Archive& a, RRsetDelta& rrset) {
+    a("owner", rrset.owner);
+    a("type", rrset.type);
+    a("ttl", rrset.ttl);
+    a("rdata", rrset.records);
 }
 
 template <class Archive>
@@ -119,6 +142,9 @@ void walk(Archive& a, NamespaceDelta& within) {
     a("spec", within.spec);
     a("revision", within.revision);
     a("serial", within.serial);
+    a("following", within.following);
+    a("whole", within.is_whole);
+    a("records", within.records);
 }
 
 template <class Archive>
@@ -187,7 +213,9 @@ void walk(Archive& a, Delta& delta) {
 }
 
 template <class Value>
-concept Word = requires(Value value) { model::print(value); };
+concept Word = requires(Value value) { model::print(value); } && std::is_enum_v<Value>;
+template <class Value>
+concept Phrase = std::is_same_v<Value, model::Peer> || std::is_same_v<Value, model::Admission>;
 
 template <class Value>
 Value parse_word(const std::string& word) {
@@ -230,11 +258,19 @@ class Printer {
             json = print_time(value);
         } else if constexpr (std::is_same_v<Value, Milliseconds>) {
             json = static_cast<double>(value.count()) / 1000;
-        } else if constexpr (Word<Value>) {
+        } else if constexpr (Word<Value> || Phrase<Value>) {
             json = model::print(value);
+        } else if constexpr (std::is_same_v<Value, wire::Name> ||
+                             std::is_same_v<Value, wire::RrType>) {
+            json = printed(value);
         } else {
             json = print(value);
         }
+    }
+    static std::string printed(const wire::Name& name) { return name.print(); }
+    static std::string printed(wire::RrType type) { return wire::print(type); }
+    static void put(Json& json, std::vector<std::uint8_t>& octets) {
+        json = wire::print_hex(octets);
     }
     template <class Value>
     static void put(Json& json, std::optional<Value>& value) {
@@ -294,9 +330,20 @@ class Parser {
             value = std::chrono::round<Milliseconds>(std::chrono::duration<double>(seconds));
         } else if constexpr (Word<Value>) {
             value = parse_word<Value>(json.get<std::string>());
+        } else if constexpr (std::is_same_v<Value, model::Peer>) {
+            value = required(model::parse_peer(json.get<std::string>()));
+        } else if constexpr (std::is_same_v<Value, model::Admission>) {
+            value = required(model::parse_admission(json.get<std::string>()));
+        } else if constexpr (std::is_same_v<Value, wire::Name>) {
+            value = required(wire::Name::parse(json.get<std::string>()));
+        } else if constexpr (std::is_same_v<Value, wire::RrType>) {
+            value = required(wire::parse_type(json.get<std::string>()), "a type");
         } else {
             parse(json, value);
         }
+    }
+    static void get(const Json& json, std::vector<std::uint8_t>& octets) {
+        octets = required(wire::parse_hex(json.get<std::string>()), "RDATA");
     }
     template <class Value>
     static void get(const Json& json, std::optional<Value>& value) {
@@ -315,6 +362,12 @@ class Parser {
         return *value;
     }
 
+    template <class Value>
+    static Value required(Result<Value> value) {
+        if (!value) throw Malformed{value.error().message};
+        return *std::move(value);
+    }
+
     const Json& json_;
 };
 
@@ -325,7 +378,20 @@ void judge(const Spec& spec, const char* what, const std::string& name) {
         throw Malformed{
             fmt::format("{} {}: {} {}", what, name, errors[0].pointer, errors[0].detail)};
 }
-void judge(const NamespaceDelta& within) { judge(within.spec, "namespace", within.spec.name); }
+void judge(const NamespaceDelta& within) {
+    judge(within.spec, "namespace", within.spec.name);
+    const auto apex = wire::Name::parse(within.spec.name);
+    for (const RRsetDelta& rrset : within.records) {
+        if (!within.spec.dns || !apex || !rrset.owner.is_at_or_below(*apex))
+            throw Malformed{
+                fmt::format("{} is not in namespace {}", rrset.owner.print(), within.spec.name)};
+        for (const auto& rdata : rrset.records) {
+            if (!wire::decode_rdata(rrset.type, rdata))
+                throw Malformed{fmt::format("{} has RDATA that is no {}", rrset.owner.print(),
+                                            wire::print(rrset.type))};
+        }
+    }
+}
 void judge(const ServiceDelta& service) {
     judge(service.spec, "service", service.spec.name);
     for (const Instance& instance : service.instances)
@@ -359,9 +425,38 @@ std::string print_line(Value value) {
     return Printer::print(value).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+constexpr std::size_t rrsets_in_part = 500;
+
+RRsetDelta delta_of(const tree::Node& owner, const tree::RRset& rrset) {
+    RRsetDelta delta{owner.owner(), rrset.type(), rrset.ttl(), {}};
+    for (std::size_t i = 0; i < rrset.size(); ++i) {
+        const auto rdata = rrset.rdata(i);
+        delta.records.emplace_back(rdata.begin(), rdata.end());
+    }
+    return delta;
+}
+
+NamespaceDelta bare_delta_of(const Namespace& within) {
+    return {within.spec, within.revision, within.serial, within.following, false, {}};
+}
+
 bool is_same(const Namespace* before, const Namespace& after) {
     return before && before->spec == after.spec && before->revision == after.revision &&
-           before->serial == after.serial;
+           before->serial == after.serial && before->following == after.following;
+}
+
+NamespaceDelta difference(const Namespace* before, const Namespace& after) {
+    if (!before) return delta_of(after);
+    NamespaceDelta delta = bare_delta_of(after);
+    if (before->records == after.records) return delta;
+    if (!before->records || !after.records) return delta_of(after);
+    tree::for_each_change(
+        *before->records, *after.records,
+        [&](const tree::Node& owner, wire::RrType type, const auto*, const auto* is) {
+            delta.records.push_back(is ? delta_of(owner, *is)
+                                       : RRsetDelta{owner.owner(), type, 0, {}});
+        });
+    return delta;
 }
 
 ServiceDelta difference(const Service& before, const Service& after) {
@@ -385,6 +480,7 @@ struct Named {
     std::set<ServiceKey> services;
 
     void add(const model::Event& event) {
+        if (event.namespace_name.empty()) return;  // keys stay where they are
         namespaces.insert(event.namespace_name);
         if (!event.service.empty()) services.insert({event.namespace_name, event.service});
     }
@@ -392,8 +488,29 @@ struct Named {
 
 }  // namespace
 
+NamespaceParts::NamespaceParts(const Namespace& within) : within_(within) {
+    if (!within.records) return;
+    within.records->for_each_unsorted([&](const tree::Node& node) { nodes_.push_back(&node); });
+}
+
+std::optional<NamespaceDelta> NamespaceParts::next() {
+    if (begun_ && at_ == nodes_.size()) return std::nullopt;
+    NamespaceDelta part = bare_delta_of(within_);
+    part.is_whole = !std::exchange(begun_, true);
+    for (; at_ < nodes_.size() && part.records.size() < rrsets_in_part; ++at_) {
+        for (const auto& rrset : nodes_[at_]->rrsets())
+            part.records.push_back(delta_of(*nodes_[at_], *rrset));
+    }
+    return part;
+}
+
 NamespaceDelta delta_of(const Namespace& within) {
-    return {within.spec, within.revision, within.serial};
+    NamespaceDelta delta = bare_delta_of(within);
+    delta.is_whole = true;
+    NamespaceParts parts(within);
+    while (auto part = parts.next())
+        std::ranges::move(part->records, std::back_inserter(delta.records));
+    return delta;
 }
 
 ServiceDelta delta_of(const Service& service) {
@@ -403,12 +520,14 @@ ServiceDelta delta_of(const Service& service) {
 }
 
 Delta difference(const State& before, const State& after, const std::vector<ServiceKey>& touched,
+                 const std::vector<std::string>& zones,
                  const std::vector<std::shared_ptr<const model::Event>>& events, WallTime now) {
     Delta delta;
     delta.from = before.revision;
     delta.revision = after.revision;
     delta.now = now;
     Named named;
+    named.namespaces.insert(zones.begin(), zones.end());
     for (const ServiceKey& key : touched) {
         named.services.insert(key);
         named.namespaces.insert(key.namespace_name);
@@ -420,7 +539,7 @@ Delta difference(const State& before, const State& after, const std::vector<Serv
     for (const std::string& name : named.namespaces) {
         const Namespace* was = before.find_namespace(name);
         const Namespace* is = after.find_namespace(name);
-        if (is && !is_same(was, *is)) delta.namespaces.push_back(delta_of(*is));
+        if (is && !is_same(was, *is)) delta.namespaces.push_back(difference(was, *is));
         if (was && !is) delta.gone_namespaces.push_back(name);
     }
     for (const ServiceKey& key : named.services) {
@@ -443,6 +562,10 @@ Delta refresh(model::Revision from, const State& state, const std::vector<model:
         named.add(event);
         delta.events.push_back(event);
     }
+    // Pointers move the serials of reverse zones, and have no events of their own.
+    state.namespaces.for_each([&](const std::string& name, const auto& within) {
+        if (within->spec.dns && name.ends_with(".arpa")) named.namespaces.insert(name);
+    });
     for (const std::string& name : named.namespaces) {
         if (const Namespace* is = state.find_namespace(name))
             delta.namespaces.push_back(delta_of(*is));

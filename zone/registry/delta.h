@@ -3,21 +3,33 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "zone/model/event.h"
+#include "zone/registry/records.h"
 #include "zone/registry/service_key.h"
 #include "zone/registry/state.h"
 
 namespace dnsd::registry {
 
+struct RRsetDelta {
+    wire::Name owner;
+    wire::RrType type{};
+    std::uint32_t ttl = 0;
+    RdataList records;  // empty: it is gone
+};
+
 struct NamespaceDelta {
     model::NamespaceSpec spec;
     model::Revision revision = 0;
     std::uint32_t serial = 0;
+    Following following{};
+    bool is_whole = false;            // plain RRsets that are not named are gone
+    std::vector<RRsetDelta> records;  // new, changed, or gone
 };
 
 struct ServiceDelta {
@@ -42,15 +54,31 @@ struct Delta {
     std::vector<model::Event> events;
 };
 
-// From `before` to what was published. `touched` names all services that may have changed.
+// From `before` to what was published. `touched` names all services that may have changed, `zones`
+// those whose serial moved.
 Delta difference(const State& before, const State& after, const std::vector<ServiceKey>& touched,
+                 const std::vector<std::string>& zones,
                  const std::vector<std::shared_ptr<const model::Event>>& events, WallTime now);
 // The services and namespaces that events name, whole: for who knows the older state `from`.
 Delta refresh(model::Revision from, const State& state, const std::vector<model::Event>& events,
               WallTime now);
 
-NamespaceDelta delta_of(const Namespace& within);
-ServiceDelta delta_of(const Service& service);  // whole
+// Whole, in parts of a bounded number of plain RRsets: the first says that it is whole, the others
+// add to it. `within` must outlive it.
+class NamespaceParts {
+  public:
+    explicit NamespaceParts(const Namespace& within);
+    std::optional<NamespaceDelta> next();  // nothing: there are no more
+
+  private:
+    const Namespace& within_;
+    std::vector<const tree::Node*> nodes_;
+    std::size_t at_ = 0;
+    bool begun_ = false;
+};
+
+NamespaceDelta delta_of(const Namespace& within);  // whole
+ServiceDelta delta_of(const Service& service);     // whole
 
 // JSON on one line.
 std::string print(const Delta& delta);

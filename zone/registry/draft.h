@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "zone/model/event.h"
+#include "zone/registry/hosted.h"
 #include "zone/registry/registry.h"
 #include "zone/registry/service_key.h"
 #include "zone/registry/state.h"
@@ -34,6 +35,10 @@ class Draft {
         // When a drain that begins now surely has ended, whatever caches hold. Known better once
         // the change is published: see settle().
         std::function<WallTime(const ServiceKey&)> surely_safe_after;
+        // What zones hold that have no SOA of their own; outlives the draft.
+        const Infrastructure& infrastructure;
+        // A zone as it is answered, or will be soon; null: it is not there.
+        std::function<std::shared_ptr<const tree::Zone>(const wire::Name& apex)> served{};
     };
     struct TouchedNamespace {
         std::shared_ptr<const Namespace> before;  // null: it is new
@@ -63,13 +68,19 @@ class Draft {
     const std::string& new_identity() const noexcept { return new_identity_; }
 
     // Whether anything was touched; without, there is nothing to commit.
-    bool is_touched() const noexcept { return !namespaces_.empty() || !services_.empty(); }
+    bool is_touched() const noexcept {
+        return !namespaces_.empty() || !services_.empty() || !keys_.empty();
+    }
     const State& state() const noexcept { return state_; }
     WallTime now() const noexcept { return now_; }
     const std::map<std::string, TouchedNamespace>& namespaces() const noexcept {
         return namespaces_;
     }
     const std::map<ServiceKey, TouchedService>& services() const noexcept { return services_; }
+    // By name; null: it is deleted.
+    const std::map<std::string, std::shared_ptr<const Key>>& keys() const noexcept { return keys_; }
+    // The serial that a zone must have at least, since its SOA was set to it.
+    std::optional<std::uint32_t> wanted_serial(const std::string& namespace_name) const;
     std::vector<model::Event>& events() noexcept { return events_; }
 
     Namespace& namespace_for_write(const std::string& name);
@@ -88,7 +99,17 @@ class Draft {
     Outcome apply_to(const PutInstances& put, const Change& change);
     Outcome apply_to(const DeleteInstance& del, const Change& change);
     Outcome apply_to(const SetHealth& set, const Change& change);
+    Outcome apply_to(const ImportZone& import, const Change& change);
+    Outcome apply_to(const ChangeRecords& records, const Change& change);
+    Outcome apply_to(const TakeTransfer& transfer, const Change& change);
+    Outcome apply_to(const SetFreshness& freshness, const Change& change);
+    Outcome apply_to(const PutKey& put, const Change& change);
+    Outcome apply_to(const DeleteKey& del, const Change& change);
     Outcome apply_to(const Follow& follow, const Change& change);
+    Outcome take_records(const std::string& name, std::shared_ptr<const tree::Zone> plain,
+                         std::string cause);
+    void change_role(Namespace& within, const model::NamespaceSpec& spec) const;
+    std::optional<Refusal> judge_secondary(const Namespace& within) const;
     std::optional<std::string> judge(const Delta& delta) const;
     void follow(const NamespaceDelta& delta);
     void follow(const ServiceDelta& delta);
@@ -117,6 +138,8 @@ class Draft {
     WallTime submitted_{};  // of the change that is being applied
     std::map<std::string, TouchedNamespace> namespaces_;
     std::map<ServiceKey, TouchedService> services_;
+    std::map<std::string, std::shared_ptr<const Key>> keys_;
+    std::map<std::string, std::uint32_t> wanted_serials_;
     std::vector<model::Event> events_;
     bool is_following_ = false;
     std::string new_identity_;

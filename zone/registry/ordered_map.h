@@ -17,6 +17,8 @@ class OrderedMap {
   public:
     std::size_t size() const noexcept { return size_of(root_); }
     bool empty() const noexcept { return root_ == nullptr; }
+    // Whether nothing was changed between the two. False does not say that they differ.
+    bool is_same(const OrderedMap& other) const noexcept { return root_ == other.root_; }
 
     // Null if there is none. Lives as long as a copy of this map that holds it.
     const Value* find(std::string_view key) const noexcept {

@@ -7,33 +7,28 @@
 #include <string>
 #include <vector>
 
-#include "base/address.h"
 #include "zone/registry/compile.h"
+#include "zone/registry/hosted.h"
 #include "zone/registry/state.h"
 #include "zone/tree/zone_set.h"
 
 namespace dnsd::registry {
 
-// What every zone holds beside its services. Its names yield to a user's own.
-struct Infrastructure {
-    std::string name_server;               // empty: ns.dns.<zone>, in every zone
-    std::vector<IpAddress> dns_addresses;  // of ns.dns.<zone>
-    std::vector<IpAddress> api_addresses;  // of api.<zone> and data-api.<zone>
-    std::uint32_t ttl_max = UINT32_MAX;    // of everything that is answered
-};
-
 // Changes on their way to the next zone set. Belongs to one thread. Namespaces without DNS have no
-// zone: nothing happens for them. Each call returns the owner names whose RRsets changed.
+// zone: nothing happens for them. Each call returns the owner names whose RRsets changed, some of
+// them twice; of more than names_max, the first.
 class Publication {
   public:
     using Names = std::vector<std::string>;
+    static constexpr std::size_t names_max = 10'000;  // in the events of one change
 
     // `infrastructure` must outlive it.
     Publication(std::shared_ptr<const tree::ZoneSet> from, const Infrastructure& infrastructure);
 
-    // A new zone, or other TTLs for what the zone holds beside its services. After a change of TTLs
-    // the services in it are put again.
-    Names put_namespace(const Namespace& now_is);
+    // A new zone, other records, or other TTLs for what the zone holds beside its services. After a
+    // change of TTLs the services in it are put again. Null before: it is new. A secondary that has
+    // expired, or has nothing yet, is a zone without a SOA.
+    Names put_namespace(const Namespace* before, const Namespace& now);
     void remove_namespace(const std::string& name);
 
     // `within` is the namespace after the change. Null before: it is new; null after: it is gone;
@@ -41,23 +36,31 @@ class Publication {
     Names put_service(const Namespace& within, const Service* before, const Service* after,
                       WallTime now, const Marks& marks);
 
-    // Whether an AXFR of the zone would hold something else than before (but for the serial).
-    bool changes(const std::string& namespace_name) const;
-    void set_serial(const Namespace& within, std::uint32_t serial);
+    // The PTR records of an owner at or below the namespace's own name; none: they go. Where a user
+    // has put PTR records of his own, those stay.
+    Names put_pointers(const Namespace& within, const wire::Name& owner,
+                       const std::vector<std::string>& targets);
+
+    // The zones that were touched, by namespace, as they were and as they are but for the serial;
+    // null: there was none, or none that answers.
+    struct Zones {
+        std::shared_ptr<const tree::Zone> before, after;
+    };
+    std::map<std::string, Zones> touched() const;
+    void set_serial(const Namespace& within);
 
     std::shared_ptr<const tree::ZoneSet> finish() const;
 
   private:
     struct ZoneChange {
-        wire::Name apex;
+        std::shared_ptr<const tree::Zone> before;  // null: it is new
         tree::ZoneEdit edit;
-        bool changed = false;
     };
     ZoneChange& zone_of(const model::NamespaceSpec& within);
+    ZoneChange& begin_with(const Namespace& within, std::shared_ptr<const tree::Zone> zone);
     static void apply(ZoneChange& zone, const wire::Name& owner, wire::RrType type,
                       RRsetPointer wanted, Names& names);
-    void put_infrastructure(ZoneChange& zone, const Namespace& within, Names& names) const;
-    wire::Name primary_of(const wire::Name& apex) const;
+    void put_made_up(ZoneChange& zone, const Namespace& within, Names& names) const;
 
     std::shared_ptr<const tree::ZoneSet> from_;
     const Infrastructure& infrastructure_;

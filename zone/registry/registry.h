@@ -23,6 +23,7 @@
 #include "zone/model/types.h"
 #include "zone/model/validate.h"
 #include "zone/registry/delta.h"
+#include "zone/registry/records.h"
 #include "zone/registry/service_key.h"
 #include "zone/registry/state.h"
 #include "zone/store/store.h"
@@ -76,6 +77,42 @@ struct Report {
     bool wait = false;    // acknowledged with the verdict, where it is reconfirmed
 };
 
+// The plain record sets of a zone, all of them: the zone is made if it is not there. Services stay.
+// The serial moves forward: to the SOA's, if that is ahead (RFC 1982), or else by one.
+// REQUIRES: a SOA and NS at the apex; tree::check finds no error.
+struct ImportZone {
+    model::NamespaceSpec spec;  // of a new zone; of one that is there, only the name counts
+    std::shared_ptr<const tree::Zone> records;
+};
+// Some of them. Refused whole, with the rcode of the first prerequisite that does not hold.
+struct ChangeRecords {
+    std::string namespace_name;
+    std::vector<Prerequisite> prerequisites{};
+    std::vector<RecordEdit> edits;
+    // RFC 2136 §3.4.2: what makes no sense is passed over in silence (a CNAME beside other data, a
+    // SOA that is not newer, the last NS). Otherwise it is refused.
+    bool is_update = false;
+};
+// What a secondary has fetched: the zone as its primary holds it, SOA and serial included, sound or
+// not. It is then fresh as of `refreshed`.
+struct TakeTransfer {
+    std::string namespace_name;
+    std::shared_ptr<const tree::Zone> zone;
+    WallTime refreshed;
+};
+// A primary said that the serial is the newest; or too long none has said so: the zone expires.
+struct SetFreshness {
+    std::string namespace_name;
+    Following following;
+};
+// A TSIG key.
+struct PutKey {
+    wire::TsigKey key;
+};
+struct DeleteKey {
+    std::string name;  // as print(wire::Name) writes it, lower case
+};
+
 // What another registry, which this one follows, did: taken over as it is, with its revisions and
 // serials. All of it or nothing; refused if it does not begin with the state that is here.
 struct Follow {
@@ -85,7 +122,8 @@ struct Follow {
 
 struct Change {
     std::variant<PutNamespace, DeleteNamespace, PutService, DeleteService, PutInstance,
-                 PutInstances, DeleteInstance, SetHealth, Heartbeat, Reconfirm, Report, Follow>
+                 PutInstances, DeleteInstance, SetHealth, Heartbeat, Reconfirm, Report, ImportZone,
+                 ChangeRecords, TakeTransfer, SetFreshness, PutKey, DeleteKey, Follow>
         what;
     std::optional<model::Revision> if_match;  // the revision that the resource must have
     bool if_none_match = false;               // the resource must not be there (If-None-Match: *)
@@ -104,6 +142,7 @@ struct Refusal {
     Kind kind;
     std::string detail;
     std::vector<model::FieldError> errors;
+    std::optional<wire::Rcode> rcode{};  // of ChangeRecords: what an UPDATE is answered
 };
 
 // What came of a Report.
@@ -131,6 +170,7 @@ struct Published {
     std::shared_ptr<const State> state;
     std::vector<std::shared_ptr<const model::Event>> events;
     std::vector<ServiceKey> touched;  // services that may have changed, some without an event
+    std::vector<std::string> zones;   // whose serial has moved, or that are gone, by namespace
 };
 
 class Registry {
@@ -146,6 +186,7 @@ class Registry {
         // Every change is a Follow: nothing here happens by itself, and no serial moves.
         bool is_following = false;
         std::uint32_t ttl_max = UINT32_MAX;  // of all that is answered, negative TTLs too
+        store::HistoryLimits history{};      // of the differences that are kept for IXFR
     };
 
     // Loads the store, compiles and publishes what it holds, and starts the writer's thread.
@@ -168,10 +209,10 @@ class Registry {
     virtual void transitions(
         std::vector<health::Transition> transitions) = 0;  // any thread; from the checker
 
-    // Called on the writer's thread after each publication, before the acknowledgements. It must
-    // not block.
-    virtual void on_published(
-        std::function<void(const Published&)> listener) = 0;  // before submit()
+    // Called on the writer's thread after each publication from now on, before the
+    // acknowledgements, in the order in which they were added. They must not block. Any thread but
+    // the writer's.
+    virtual void on_published(std::function<void(const Published&)> listener) = 0;
 
     // How many follow this registry now: they answer too, unseen by the marks. While there are
     // some, and for the TTLs in force after the last has left, an instance counts as handed out at

@@ -1,9 +1,14 @@
 #include "zone/registry/rows.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <map>
 
 #include "base/assert.h"
+#include "zone/registry/hosted.h"
+#include "zone/tree/difference.h"
+#include "zone/wire/reader.h"
 
 namespace dnsd::registry {
 
@@ -42,9 +47,107 @@ Result<> save_instances(const ServiceKey& key, const Service* before, const Serv
     return {};
 }
 
+store::RecordsRow row_of(const std::string& name, const tree::Node& owner,
+                         const tree::RRset& rrset) {
+    const auto octets = owner.name_octets();
+    store::RecordsRow row{name,
+                          {octets.begin(), octets.end()},
+                          static_cast<std::uint16_t>(rrset.type()),
+                          rrset.ttl(),
+                          {}};
+    for (std::size_t i = 0; i < rrset.size(); ++i) {
+        const auto rdata = rrset.rdata(i);
+        row.rdata.push_back(static_cast<std::uint8_t>(rdata.size() >> 8));
+        row.rdata.push_back(static_cast<std::uint8_t>(rdata.size()));
+        row.rdata.insert(row.rdata.end(), rdata.begin(), rdata.end());
+    }
+    return row;
+}
+
+// Nothing: dnsd did not write it.
+std::shared_ptr<const tree::RRset> rrset_of(const store::RecordsRow& row) {
+    wire::Reader reader(row.rdata);
+    std::vector<tree::Rdata> records;
+    while (reader.ok() && reader.left() > 0) {
+        const auto rdata = reader.take(reader.u16());
+        records.push_back({{rdata.begin(), rdata.end()}});
+    }
+    if (!reader.ok() || records.empty() || records.size() > 65'535) return nullptr;
+    return std::make_shared<const tree::RRset>(static_cast<wire::RrType>(row.type), row.ttl,
+                                               std::move(records));
+}
+
+// What is new goes in the order of the table's key, which it then fills without searching.
+Result<> save_records(const std::string& name, const Namespace* before, const Namespace& after,
+                      store::Store& store) {
+    const auto& was = before ? before->records : nullptr;
+    if (was == after.records) return {};
+    if (!after.records) return store.remove_all_records(name);
+    if (!was) {
+        std::vector<std::pair<const tree::Node*, const tree::RRset*>> all;
+        after.records->for_each_unsorted([&](const tree::Node& node) {
+            for (const auto& rrset : node.rrsets()) all.emplace_back(&node, rrset.get());
+        });
+        std::ranges::sort(all, [](const auto& a, const auto& b) {
+            const auto x = a.first->name_octets(), y = b.first->name_octets();
+            return std::ranges::lexicographical_compare(x, y);
+        });
+        for (const auto& [node, rrset] : all) {
+            if (auto saved = store.save(row_of(name, *node, *rrset)); !saved) return saved;
+        }
+        return {};
+    }
+    Result<> outcome;
+    tree::for_each_change(
+        *was, *after.records,
+        [&](const tree::Node& owner, wire::RrType type, const auto* old, const auto* now) {
+            if (!outcome) return;
+            const tree::Node* as_spelled = was->find(owner.owner());
+            if (old &&
+                (!now || !std::ranges::equal(as_spelled->name_octets(), owner.name_octets())))
+                outcome = store.remove_records(
+                    name, {as_spelled->name_octets().begin(), as_spelled->name_octets().end()},
+                    static_cast<std::uint16_t>(type));
+            if (outcome && now) outcome = store.save(row_of(name, owner, *now));
+        });
+    return outcome;
+}
+
+Result<> load_records(std::map<std::string, std::shared_ptr<Namespace>>& namespaces,
+                      store::Store& store) {
+    std::string damaged;
+    std::optional<tree::ZoneEdit> edit;
+    Namespace* within = nullptr;
+    wire::Name apex;
+    const auto finish = [&] {
+        if (within) within->records = edit->finish();
+    };
+    auto loaded = store.load_records([&](store::RecordsRow row) {
+        if (!within || within->spec.name != row.namespace_name) {
+            finish();
+            within = namespaces.at(row.namespace_name).get();  // a foreign key of the store
+            apex = apex_of(within->spec);
+            edit.emplace(tree::Zone::make(apex));
+        }
+        const auto owner = wire::Name::from_octets(row.owner);
+        const auto rrset = rrset_of(row);
+        if (owner && rrset && owner->is_at_or_below(apex))
+            edit->set(*owner, rrset);
+        else if (damaged.empty())
+            damaged = row.namespace_name;
+    });
+    finish();
+    if (loaded && !damaged.empty())
+        return fail(
+            fmt::format("load zone store: damaged: table records holds for {} what dnsd did "
+                        "not write; put a backup in its place",
+                        damaged));
+    return loaded;
+}
+
 }  // namespace
 
-std::shared_ptr<const State> state_of(store::Contents contents) {
+Result<std::shared_ptr<const State>> load_state(store::Contents contents, store::Store& store) {
     std::map<ServiceKey, std::shared_ptr<Service>> services;
     for (store::ServiceRow& row : contents.services) {
         auto service = std::make_shared<Service>();
@@ -65,6 +168,8 @@ std::shared_ptr<const State> state_of(store::Contents contents) {
         auto within = std::make_shared<Namespace>();
         within->revision = row.revision;
         within->serial = row.serial;
+        within->content = row.content;
+        within->following = {row.refreshed, row.expired};
         within->spec = std::move(row.spec);
         const std::string name = within->spec.name;
         namespaces.emplace(name, std::move(within));
@@ -76,10 +181,26 @@ std::shared_ptr<const State> state_of(store::Contents contents) {
         DNSD_ASSERT(within != namespaces.end());  // the same
         within->second->services.set(key.service, std::move(service));
     }
+    if (auto loaded = load_records(namespaces, store); !loaded)
+        return std::unexpected(loaded.error());
     auto state = std::make_shared<State>();
     state->revision = contents.revision;
+    for (store::KeyRow& row : contents.keys) {
+        const auto name = wire::Name::parse(row.name);
+        const auto algorithm = wire::parse_tsig_algorithm(row.algorithm);
+        if (!name || !algorithm)
+            return fail(fmt::format("load zone store: key {} is damaged", row.name));
+        state->keys.set(row.name, std::make_shared<const Key>(Key{
+                                      {*name, *algorithm, std::move(row.secret)}, row.revision}));
+    }
     for (auto& [name, within] : namespaces) state->namespaces.set(name, std::move(within));
-    return state;
+    return std::shared_ptr<const State>(std::move(state));
+}
+
+Result<> save(const Namespace& within, store::Store& store) {
+    return store.save(store::NamespaceRow{within.spec, within.revision, within.serial,
+                                          within.content, within.following.refreshed,
+                                          within.following.expired});
 }
 
 Result<> save(Draft& draft, const std::function<HandedOut::Lapses(const ServiceKey&)>& lapses,
@@ -89,10 +210,17 @@ Result<> save(Draft& draft, const std::function<HandedOut::Lapses(const ServiceK
     }
     for (const auto& [name, touched] : draft.namespaces()) {
         const auto done =
-            touched.writable
-                ? store.save(store::NamespaceRow{touched.writable->spec, touched.writable->revision,
-                                                 touched.writable->serial})
-                : store.remove_namespace(name);
+            touched.writable ? save(*touched.writable, store) : store.remove_namespace(name);
+        if (!done) return done;
+        if (!touched.writable) continue;
+        if (auto saved = save_records(name, touched.before.get(), *touched.writable, store); !saved)
+            return saved;
+    }
+    for (const auto& [name, key] : draft.keys()) {
+        const auto done =
+            key ? store.save(store::KeyRow{name, std::string(wire::print(key->tsig.algorithm)),
+                                           key->tsig.secret, key->revision})
+                : store.remove_key(name);
         if (!done) return done;
     }
     for (const auto& [key, touched] : draft.services()) {

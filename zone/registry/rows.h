@@ -8,11 +8,13 @@
 
 namespace dnsd::registry {
 
-std::shared_ptr<const State> state_of(store::Contents contents);
+// All that the store holds.
+Result<std::shared_ptr<const State>> load_state(store::Contents contents, store::Store& store);
 
 // Writes what the draft touched, its events and its revision. REQUIRES: a transaction was begun.
 // `lapses` says what caches may hold of a service (HandedOut).
 Result<> save(Draft& draft, const std::function<HandedOut::Lapses(const ServiceKey&)>& lapses,
               store::Store& store);
+Result<> save(const Namespace& within, store::Store& store);  // without what is inside
 
 }  // namespace dnsd::registry

@@ -5,9 +5,9 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "zone/registry/compile_draft.h"
 #include "zone/registry/requirements.h"
 #include "zone/registry/rows.h"
+#include "zone/tree/difference.h"
 
 namespace dnsd::registry {
 
@@ -64,12 +64,21 @@ Result<std::unique_ptr<Registry>> Registry::open(Options options,
                                                  const Clock& clock) {
     auto contents = store->load();
     if (!contents) return std::unexpected(contents.error());
-    return std::make_unique<Writer>(std::move(options), std::move(store), std::move(*contents),
-                                    clock);
+    const auto services = contents->services;
+    std::string identity = contents->identity;
+    auto state = load_state(std::move(*contents), *store);
+    if (!state) return std::unexpected(state.error());
+    auto writer = std::make_unique<Writer>(std::move(options), std::move(store), services,
+                                           std::move(identity), std::move(*state), clock);
+    if (auto moved = writer->bring_serials_up_to_date(); !moved)
+        return std::unexpected(moved.error());
+    writer->start();
+    return writer;
 }
 
-Writer::Writer(Options options, std::unique_ptr<store::Store> store, store::Contents contents,
-               const Clock& clock)
+Writer::Writer(Options options, std::unique_ptr<store::Store> store,
+               const std::vector<store::ServiceRow>& services, std::string identity,
+               std::shared_ptr<const State> state, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       infrastructure_{options_.advertised_name, options_.dns_addresses, options_.api_addresses,
@@ -81,16 +90,16 @@ Writer::Writer(Options options, std::unique_ptr<store::Store> store, store::Cont
       timer_(loop_, [this] { on_time(); }),
       letters_(loop_, options_.changes_waiting_max + checker_letters_max) {
     const WallTime now = clock_.wall();
-    for (const store::ServiceRow& row : contents.services) {
+    for (const store::ServiceRow& row : services) {
         handed_out_.assume(
             {row.spec.namespace_name, row.spec.name},
             {row.address_lapses.value_or(WallTime{}), row.srv_lapses.value_or(WallTime{})});
     }
-    identity_ = contents.identity;
-    committed_ = state_of(std::move(contents));
+    identity_ = std::move(identity);
+    committed_ = std::move(state);
     Publication publication(zones_.load(), infrastructure_);
     committed_->namespaces.for_each([&](const std::string& name, const auto& within) {
-        publication.put_namespace(*within);
+        publication.put_namespace(nullptr, *within);
         within->services.for_each([&](const std::string& service_name, const auto& service) {
             const ServiceKey key{name, service_name};
             // What the process before us answered until its end, nobody has told us.
@@ -103,7 +112,54 @@ Writer::Writer(Options options, std::unique_ptr<store::Store> store, store::Cont
             if (!options_.is_following) agenda_.set(key, next_change(*service, now));
         });
     });
+    pointers_ = compile_pointers(*committed_, publication);
     compiled_ = publication.finish();
+}
+
+Result<> Writer::bring_serials_up_to_date() {
+    if (options_.is_following) return {};
+    auto next = std::make_shared<State>(*committed_);
+    auto zones = compiled_;
+    std::vector<std::shared_ptr<const Namespace>> moved;
+    committed_->namespaces.for_each([&](const std::string& name, const auto& within) {
+        const auto zone = within->spec.dns ? zones->find_apex(apex_of(within->spec)) : nullptr;
+        if (!zone || !zone->soa() || within->spec.is_secondary()) return;
+        const std::uint64_t content = tree::content_sum(*zone);
+        if (content == within->content) return;
+        auto now = std::make_shared<Namespace>(*within);
+        now->content = content;
+        // 0: a dnsd wrote it that kept no sum, and served the same.
+        if (within->content != 0) {
+            ++now->serial;
+            tree::ZoneEdit edit(zone);
+            wire::SoaRdata soa = soa_of(*zone->soa());
+            soa.serial = now->serial;
+            edit.set(zone->apex(), soa_rrset(soa, zone->soa()->ttl()));
+            zones = zones->with(edit.finish());
+        }
+        next->namespaces.set(name, now);
+        moved.push_back(std::move(now));
+    });
+    if (moved.empty()) return {};
+    auto outcome = store_->begin();
+    for (const auto& within : moved) {
+        if (outcome) outcome = save(*within, *store_);
+        if (outcome) outcome = store_->forget_differences(within->spec.name);
+    }
+    if (outcome) outcome = store_->commit();
+    if (!outcome) {
+        // Answers do not wait for a disk: whoever follows a zone learns of it with the next change.
+        store_->roll_back();
+        remember(outcome);
+        log::error("serials not moved reason={}", log::quoted(outcome.error().message));
+        return {};
+    }
+    committed_ = std::move(next);
+    compiled_ = std::move(zones);
+    return {};
+}
+
+void Writer::start() {
     zones_.publish(compiled_);
     state_.publish(committed_);
     letters_.after_batch([this] { carry_out(); });
@@ -169,7 +225,13 @@ void Writer::transitions(std::vector<health::Transition> transitions) {
 }
 
 void Writer::on_published(std::function<void(const Published&)> listener) {
-    listener_ = std::move(listener);
+    std::promise<void> done;
+    const bool taken = letters_.post([&] {
+        listeners_.push_back(std::move(listener));
+        done.set_value();
+    });
+    DNSD_ASSERT(taken);
+    done.get_future().wait();
 }
 
 Result<> Writer::check_writable() {
@@ -187,11 +249,7 @@ void Writer::remember(Result<> outcome) {
 void Writer::carry_out() {
     publish_due();
     const SteadyTime now = clock_.steady();
-    Draft draft(
-        committed_,
-        {.instances_per_service_max = options_.instances_per_service_max,
-         .surely_safe_after = [this](const ServiceKey& key) { return surely_safe_after(key); }},
-        clock_.wall());
+    Draft draft(committed_, rules(), clock_.wall());
     Edition edition;
     edition.acknowledgements = std::exchange(answered_, {});
     for (Waiting& waiting : std::exchange(waiting_, {})) {
@@ -215,13 +273,15 @@ void Writer::carry_out() {
 
     edition.due = now + options_.publish_delay;
     if (draft.is_touched()) {
-        auto zones = compile(draft, compiled_, infrastructure_, handed_out_);
-        if (auto committed = commit(draft); !committed) {
+        auto compiled = compile(draft, compiled_, pointers_, infrastructure_, handed_out_);
+        if (auto committed = commit(draft, compiled); !committed) {
             commit_failed(committed.error(), std::move(edition), std::move(verdicts));
         } else {
             committed_ = draft.finish();
-            compiled_ = std::move(zones);
+            compiled_ = std::move(compiled.zones);
+            pointers_ = std::move(compiled.pointers);
             edition.zones = compiled_;
+            edition.moved = std::move(compiled.moved);
             edition.state = committed_;
             edition.events = std::move(draft.events());
             for (const auto& [key, touched] : draft.services()) {
@@ -318,7 +378,14 @@ void Writer::ask(Waiting waiting, const Draft& draft, Edition& edition) {
     edition.questions.push_back(std::move(question));
 }
 
-Result<> Writer::commit(Draft& draft) {
+Draft::Rules Writer::rules() {
+    return {.instances_per_service_max = options_.instances_per_service_max,
+            .surely_safe_after = [this](const ServiceKey& key) { return surely_safe_after(key); },
+            .infrastructure = infrastructure_,
+            .served = [this](const wire::Name& apex) { return compiled_->find_apex(apex); }};
+}
+
+Result<> Writer::commit(Draft& draft, const Compiled& compiled) {
     const WallTime committing = clock_.wall();
     for (model::Event& event : draft.events()) event.times.committed = committing;
     for (const auto& [key, touched] : draft.services()) chronicle_.look(handed_out_, key);
@@ -335,6 +402,12 @@ Result<> Writer::commit(Draft& draft) {
     };
     auto outcome = store_->begin();
     if (outcome) outcome = save(draft, lapses, *store_);
+    for (const std::string& zone : compiled.histories_ended) {
+        if (outcome) outcome = store_->forget_differences(zone);
+    }
+    for (const store::DifferenceRow& row : compiled.differences) {
+        if (outcome) outcome = store_->append(row, options_.history);
+    }
     if (outcome) outcome = chronicle_.write(*store_);
     if (outcome) outcome = store_->commit();
     if (outcome && !draft.new_identity().empty()) {
@@ -409,7 +482,7 @@ void Writer::publish(Edition edition) {
             watches_.follow(key, service.first.get(), service.second.get(), *checker_);
         watched_.store(watches_.size(), std::memory_order_relaxed);
     }
-    Published news{edition.state, {}, {}};
+    Published news{edition.state, {}, {}, std::move(edition.moved)};
     for (const auto& [key, service] : edition.services) news.touched.push_back(key);
     for (model::Event& event : edition.events) {
         event.times.published = published;
@@ -417,7 +490,7 @@ void Writer::publish(Edition edition) {
         news.events.push_back(std::make_shared<const model::Event>(std::move(event)));
     }
     for (const auto& event : news.events) tell_operator(*event);
-    if (listener_) listener_(news);
+    for (const auto& listener : listeners_) listener(news);
     put_questions(std::move(edition.questions));
     acknowledge(std::move(edition.acknowledgements), edition.state);
 }
@@ -437,7 +510,7 @@ void Writer::settle_drains(Edition& edition, WallTime published) {
         }
     }
     if (drains.empty()) return;
-    Draft draft(committed_, {}, clock_.wall());
+    Draft draft(committed_, rules(), clock_.wall());
     for (const auto& [key, id] : drains) {
         const TtlsInForce ttls = ttls_of(*committed_, key);
         draft.settle(key, id,
@@ -445,7 +518,7 @@ void Writer::settle_drains(Edition& edition, WallTime published) {
                          ? handed_out_.surely_safe_after(key, ttls, published)
                          : handed_out_.safe_after(key, ttls, published));
     }
-    if (!commit(draft)) return;
+    if (!commit(draft, {})) return;
     committed_ = draft.finish();
     edition.state = committed_;
     look_ahead(draft);

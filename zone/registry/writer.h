@@ -11,8 +11,10 @@
 #include "base/io/mailbox.h"
 #include "zone/registry/agenda.h"
 #include "zone/registry/chronicle.h"
+#include "zone/registry/compile_draft.h"
 #include "zone/registry/draft.h"
 #include "zone/registry/handed_out.h"
+#include "zone/registry/pointers.h"
 #include "zone/registry/publication.h"
 #include "zone/registry/registry.h"
 #include "zone/registry/watches.h"
@@ -23,8 +25,12 @@ class Writer final : public Registry {
   public:
     using Done = std::move_only_function<void(Outcome)>;
 
-    Writer(Options options, std::unique_ptr<store::Store> store, store::Contents contents,
-           const Clock& clock);
+    Writer(Options options, std::unique_ptr<store::Store> store,
+           const std::vector<store::ServiceRow>& services, std::string identity,
+           std::shared_ptr<const State> state, const Clock& clock);
+    // What options, or time, changed in a zone since it was served last moves its serial.
+    Result<> bring_serials_up_to_date();
+    void start();
     ~Writer() override;
 
     void submit(Change change, Done done) override;
@@ -68,6 +74,7 @@ class Writer final : public Registry {
         std::shared_ptr<const tree::ZoneSet> zones;
         std::shared_ptr<const State> state;
         std::vector<model::Event> events;
+        std::vector<std::string> moved;  // zones whose serial did
         std::map<ServiceKey, std::pair<std::shared_ptr<const Service>,
                                        std::shared_ptr<const Service>>>
             services;  // before and after
@@ -80,7 +87,8 @@ class Writer final : public Registry {
     void take(Waiting waiting, Draft& draft, Edition& edition);
     bool held_back(Waiting& waiting, const Draft& draft);
     void ask(Waiting waiting, const Draft& draft, Edition& edition);
-    Result<> commit(Draft& draft);
+    Draft::Rules rules();
+    Result<> commit(Draft& draft, const Compiled& compiled);
     void commit_failed(const Error& error, Edition edition, std::vector<WaitingVerdict> verdicts);
     void look_ahead(const Draft& draft);
     bool is_followed(const TtlsInForce& ttls, WallTime now) const;
@@ -114,6 +122,7 @@ class Writer final : public Registry {
     io::Loop loop_;
     std::shared_ptr<const State> committed_;  // the last that the store holds; state_ may wait
     std::shared_ptr<const tree::ZoneSet> compiled_;
+    Pointers pointers_;  // of committed_
     HandedOut handed_out_;
     Agenda agenda_;
     Chronicle chronicle_;
@@ -128,7 +137,7 @@ class Writer final : public Registry {
     ReconfirmationBudget budget_;            // of reports
     std::vector<Acknowledgement> answered_;  // reconfirmations, told after this batch
     std::optional<SteadyTime> not_before_;   // after a failed commit
-    std::function<void(const Published&)> listener_;
+    std::vector<std::function<void(const Published&)>> listeners_;
     bool stopping_ = false;
 
     // Any thread's.

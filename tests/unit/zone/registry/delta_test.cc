@@ -1,10 +1,13 @@
 #include "zone/registry/delta.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "base/random.h"
 #include "tests/support/services.h"
 #include "zone/registry/draft.h"
+#include "zone/tree/master_file.h"
+#include "zone/wire/rdata.h"
 
 using namespace dnsd;
 using namespace dnsd::registry;
@@ -13,6 +16,8 @@ using test::spec;
 
 namespace {
 
+const Infrastructure nothing_made_up;
+
 // A centre, and what its changes are as deltas.
 struct Centre {
     std::shared_ptr<const State> state = std::make_shared<const State>();
@@ -20,7 +25,10 @@ struct Centre {
 
     template <class What>
     bool step(What what) {
-        Draft draft(state, {.surely_safe_after = [](const ServiceKey&) { return noon; }}, noon);
+        Draft draft(state,
+                    {.surely_safe_after = [](const ServiceKey&) { return noon; },
+                     .infrastructure = nothing_made_up},
+                    noon);
         const bool is_done = draft.apply(Change{std::move(what), {}, false}, noon).has_value();
         std::vector<std::shared_ptr<const model::Event>> events;
         for (const model::Event& event : draft.events())
@@ -28,7 +36,7 @@ struct Centre {
         std::vector<ServiceKey> touched;
         for (const auto& [key, service] : draft.services()) touched.push_back(key);
         const auto next = draft.finish();
-        last = difference(*state, *next, touched, events, noon);
+        last = difference(*state, *next, touched, {}, events, noon);
         state = next;
         return is_done;
     }
@@ -51,7 +59,8 @@ struct Replica {
     std::shared_ptr<const State> state = std::make_shared<const State>();
 
     Outcome follow(const Delta& delta) {
-        Draft draft(state, {}, noon + std::chrono::hours(1));
+        Draft draft(state, {.surely_safe_after = {}, .infrastructure = nothing_made_up},
+                    noon + std::chrono::hours(1));
         auto outcome = draft.apply(
             Change{Follow{std::make_shared<const Delta>(delta), "centre"}, {}, false}, noon);
         if (outcome) state = draft.finish();
@@ -86,6 +95,33 @@ void begin(Centre& centre) {
     REQUIRE(centre.step(PutService{web()}));
 }
 
+wire::RdataOctets rdata(wire::RrType type, std::string_view text) {
+    return *wire::parse_rdata(type, text, *wire::Name::parse("example.org"));
+}
+
+RecordEdit random_edit(Random& dice) {
+    RecordEdit edit;
+    edit.kind = draw_below(dice, 3) == 0 ? RecordEdit::Kind::DeleteRRset : RecordEdit::Kind::Set;
+    edit.owner = *wire::Name::parse("www-" + std::to_string(draw_below(dice, 4)) + ".example.org");
+    edit.type = draw_below(dice, 2) == 0 ? wire::RrType::A : wire::RrType::TXT;
+    if (edit.kind == RecordEdit::Kind::Set) {
+        const std::string number = std::to_string(draw_below(dice, 200));
+        edit.ttl = draw_below(dice, 100);
+        edit.records = {rdata(
+            edit.type, edit.type == wire::RrType::A ? "192.0.2." + number : '"' + number + '"')};
+    }
+    return edit;
+}
+
+// A whole zone, with a SOA of its own.
+ImportZone zone_of(unsigned hosts) {
+    std::string text = "@ 60 SOA ns root 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.53\n";
+    for (unsigned i = 0; i < hosts; ++i) text += fmt::format("host-{} 60 A 192.0.2.{}\n", i, i);
+    auto file = tree::parse_master_file(text, *wire::Name::parse("example.org"));
+    REQUIRE(file.zone);
+    return {{.name = "example.org"}, file.zone};
+}
+
 // Through JSON, as it travels.
 Delta travelled(const Delta& delta) {
     auto parsed = parse_delta(print(delta));
@@ -111,7 +147,7 @@ TEST_CASE("a replica that takes every delta, or a snapshot, is where its centre 
     for (int i = 0; i < 500; ++i) {
         const std::string service = draw_below(dice, 2) == 0 ? "web" : "api";
         const std::string id = "i-" + std::to_string(draw_below(dice, 6));
-        switch (draw_below(dice, 6)) {
+        switch (draw_below(dice, 9)) {
             case 0: {
                 model::ServiceSpec changed = web(service);
                 changed.ttl.a = draw_below(dice, 100);
@@ -133,6 +169,18 @@ TEST_CASE("a replica that takes every delta, or a snapshot, is where its centre 
                 break;
             case 4:
                 centre.step(DeleteService{"example.org", service});
+                break;
+            case 5:
+                centre.step(ChangeRecords{"example.org", {}, {random_edit(dice)}});
+                break;
+            case 6:
+                centre.step(zone_of(draw_below(dice, 4)));
+                break;
+            case 7:
+                centre.step(PutNamespace{{.name = "example.org",
+                                          .ttl = draw_below(dice, 3),
+                                          .reverse = draw_below(dice, 2) == 0,
+                                          .updaters = {}}});
                 break;
             default:
                 centre.step(PutInstances{"example.org", service, {spec(id), spec("j-1")}});

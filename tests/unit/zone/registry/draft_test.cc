@@ -12,6 +12,8 @@ using test::spec;
 
 namespace {
 
+const Infrastructure nothing_made_up;
+
 // States one after the other, each the draft of the one before.
 struct Roads {
     std::shared_ptr<const State> state = std::make_shared<const State>();
@@ -21,7 +23,8 @@ struct Roads {
         Draft draft(
             state,
             {.instances_per_service_max = 3,
-             .surely_safe_after = [](const ServiceKey&) { return noon + std::chrono::seconds(6); }},
+             .surely_safe_after = [](const ServiceKey&) { return noon + std::chrono::seconds(6); },
+             .infrastructure = nothing_made_up},
             noon);
         Outcome outcome = draft.apply(change, noon);
         events = draft.events();
@@ -33,7 +36,7 @@ struct Roads {
         return step(Change{.what = std::move(what), .if_match = {}});
     }
     void verdict(std::string id, HealthStatus status) {
-        Draft draft(state, {}, noon);
+        Draft draft(state, {.surely_safe_after = {}, .infrastructure = nothing_made_up}, noon);
         draft.apply(Verdict{{"example.org", "web"}, std::move(id), status, noon, {}}, noon);
         events = draft.events();
         state = draft.finish();

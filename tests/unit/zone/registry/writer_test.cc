@@ -47,6 +47,25 @@ class WeatheredStore final : public store::Store {
                              const std::string& id) override {
         return real_->remove_instance(within, service, id);
     }
+    Result<> load_records(const std::function<void(store::RecordsRow)>& take) override {
+        return real_->load_records(take);
+    }
+    Result<> save(const store::RecordsRow& row) override { return real_->save(row); }
+    Result<> save(const store::KeyRow& row) override { return real_->save(row); }
+    Result<> remove_records(const std::string& within, const std::vector<std::uint8_t>& owner,
+                            std::uint16_t type) override {
+        return real_->remove_records(within, owner, type);
+    }
+    Result<> remove_all_records(const std::string& within) override {
+        return real_->remove_all_records(within);
+    }
+    Result<> remove_key(const std::string& name) override { return real_->remove_key(name); }
+    Result<> append(const store::DifferenceRow& row, store::HistoryLimits limits) override {
+        return real_->append(row, limits);
+    }
+    Result<> forget_differences(const std::string& within) override {
+        return real_->forget_differences(within);
+    }
     Result<> append(const model::Event& event) override { return real_->append(event); }
     Result<> set_times(model::Revision revision, const model::Times& times) override {
         return real_->set_times(revision, times);
