@@ -29,7 +29,32 @@ using wire::RrType;
 using wire::Section;
 
 constexpr unsigned aliases_followed_max = 8;
-constexpr std::size_t targets_max = 64;  // SRV targets whose addresses are added
+constexpr std::size_t targets_max = 64;  // targets whose addresses are added
+
+// Where the name stands in the RDATA of those types whose targets' addresses are added to an
+// answer: RFC 1035 §3.3.9, §3.3.11, RFC 2782, RFC 9460 §4.1.
+constexpr std::optional<std::size_t> target_at(RrType type) noexcept {
+    switch (type) {
+        case RrType::NS:
+            return 0;
+        case RrType::MX:
+        case RrType::SVCB:
+        case RrType::HTTPS:
+            return 2;
+        case RrType::SRV:
+            return 6;
+        default:
+            return std::nullopt;
+    }
+}
+
+// The octets of the name that stands there, in RDATA of a zone, which is well-formed.
+std::span<const std::uint8_t> name_in(std::span<const std::uint8_t> rdata,
+                                      std::size_t at) noexcept {
+    std::size_t end = at;
+    while (rdata[end] != 0) end += rdata[end] + std::size_t{1};
+    return rdata.subspan(at, end + 1 - at);
+}
 
 // Which records of an RRset are answered, in which order; at most 65,535 indices, on the stack.
 class Drawing {
@@ -100,7 +125,6 @@ class Answering {
         std::array<Name, aliases_followed_max + 1> met;  // the aliases on the way
         for (unsigned aliases = 0;; ++aliases) {
             const Zone* zone = find_zone(qname);
-            if (zone != nullptr && zone->soa() == nullptr) zone = nullptr;
             std::optional<Name> next;
             if (zone == nullptr) {
                 if (const auto rcode = give_special(qname)) return *rcode;
@@ -117,13 +141,20 @@ class Answering {
                     if (!next) return rcode;
                 }
             } else {
-                if (is_too_stale()) return Rcode::ServFail;
-                const LookupResult found = tree::lookup(*zone, qname, query_.question->type);
-                if (aliases == 0)
+                // A chain that leads to where nothing is known is left to the client, as one that
+                // leads out of our zones is.
+                if (!is_loaded(*zone))
+                    return aliases == 0 || may_recurse_ ? fail() : Rcode::NoError;
+                if (is_too_stale()) return fail();
+                const LookupResult found = look_up(*zone, qname, query_.question->type);
+                if (aliases == 0) {
                     writer_.set_authoritative(found.kind != LookupResult::Kind::Referral);
+                    zone_asked_ = zone;
+                    node_asked_ = found.node;
+                }
                 switch (found.kind) {
                     case LookupResult::Kind::Answer:
-                        return give_answer(qname, found);
+                        return give_answer(*zone, qname, found);
                     case LookupResult::Kind::NoData:
                         give_soa(*zone);
                         return Rcode::NoError;
@@ -141,13 +172,20 @@ class Answering {
                         next = target_of(found.rrset->rdata(0));
                         break;
                     case LookupResult::Kind::Dname: {
-                        if (!give(Section::Answer, found.node->owner(), *found.rrset))
+                        if (!is_given(*found.rrset) &&
+                            !give(Section::Answer, found.node->owner(), *found.rrset))
                             return Rcode::NoError;
+                        dnames_[aliases] = found.rrset;
                         next = qname.with_suffix(found.node->owner(),
                                                  target_of(found.rrset->rdata(0)));
-                        if (!next) return Rcode::YxDomain;  // RFC 6672 §2.2
+                        if (!next) return too_long();
                         if (!put(Section::Answer, qname, RrType::CNAME, found.rrset->ttl(),
                                  next->octets())) {
+                            return Rcode::NoError;
+                        }
+                        // To these the alias is the answer (RFC 1034 §3.6.2).
+                        if (query_.question->type == RrType::CNAME ||
+                            query_.question->type == RrType::ANY) {
                             return Rcode::NoError;
                         }
                         break;
@@ -156,9 +194,30 @@ class Answering {
             }
             met[aliases] = std::exchange(qname, *next);
             const auto end = met.begin() + aliases + 1;
-            if (aliases == aliases_followed_max || std::find(met.begin(), end, qname) != end)
-                return Rcode::NoError;  // too far, or round in a circle
+            if (std::find(met.begin(), end, qname) != end) {
+                writer_.set_extended_error(wire::ExtendedError::Other,
+                                           "the aliases go in a circle");
+                return Rcode::NoError;
+            }
+            if (aliases == aliases_followed_max) {
+                writer_.set_extended_error(wire::ExtendedError::Other, "too many aliases");
+                return Rcode::NoError;
+            }
         }
+    }
+
+    // The zone that QNAME is in, if it is one of ours and had something to say.
+    const Zone* zone_asked() const noexcept { return zone_asked_; }
+
+    // What the response is counted by, where there are rate limits.
+    ResponseKind kind(Rcode rcode) const noexcept {
+        using Class = ResponseKind::Class;
+        const std::uint64_t apex = zone_asked_ != nullptr ? zone_asked_->apex().hash() : 0;
+        if (rcode == Rcode::NxDomain) return {Class::NxDomain, apex};
+        if (rcode != Rcode::NoError) return {Class::Error, 0};
+        if (node_asked_ != nullptr)
+            return {Class::Data, wire::hash_name(node_asked_->name_octets())};
+        return {Class::Data, zone_asked_ != nullptr ? apex : query_.question->name.hash()};
     }
 
     // What must be resolved before there is an answer.
@@ -174,6 +233,46 @@ class Answering {
         }
         const Zone* parent = context_.zones.find(qname.parent());
         return parent != nullptr ? parent : zone;
+    }
+
+    // RFC 1034 §4.3.2, step 3, in a zone among others: a name exists too by a zone of ours at or
+    // below it that its parent does not delegate (RFC 8020 §2), and no wildcard reaches past it.
+    LookupResult look_up(const Zone& zone, const Name& name, RrType type) const noexcept {
+        const LookupResult found = tree::lookup(zone, name, type);
+        if (found.kind != LookupResult::Kind::NxDomain && !found.synthesized) return found;
+        std::span<const std::uint8_t> next_closer = name.octets();  // RFC 5155 §1.3
+        for (;;) {
+            const auto parent = next_closer.subspan(next_closer[0] + std::size_t{1});
+            if (parent.size() == found.closest_encloser->name_octets().size()) break;
+            next_closer = parent;
+        }
+        if (!context_.zones.has_at_or_below(next_closer)) return found;
+        const auto kind = context_.zones.has_at_or_below(name.octets())
+                              ? LookupResult::Kind::NoData
+                              : LookupResult::Kind::NxDomain;
+        return {kind, nullptr, nullptr, found.closest_encloser, false};
+    }
+
+    // RFC 8914 §4.25: a secondary's zone, not here yet or no longer.
+    bool is_loaded(const Zone& zone) noexcept {
+        if (zone.soa() != nullptr) return true;
+        writer_.set_extended_error(wire::ExtendedError::InvalidData,
+                                   "not transferred yet, or expired");
+        return false;
+    }
+    Rcode fail() noexcept {
+        writer_.set_authoritative(false);
+        return Rcode::ServFail;
+    }
+    // RFC 6672 §2.2.
+    Rcode too_long() noexcept {
+        writer_.set_extended_error(wire::ExtendedError::Other, "too long a name by the DNAME");
+        return Rcode::YxDomain;
+    }
+
+    // RFC 2181 §5: a DNAME that redirects twice in a chain stands in the answer once.
+    bool is_given(const RRset& dname) const noexcept {
+        return std::ranges::find(dnames_, &dname) != dnames_.end();
     }
 
     // Names that mean the same everywhere and are asked from nobody: localhost (RFC 6761 §6.3),
@@ -237,8 +336,9 @@ class Answering {
                 list->domains.front(), i < list->domains.size() ? list->domains[i] : Name());
             if (!candidate) continue;
             const Zone* zone = find_zone(*candidate);
-            if (zone != nullptr && zone->soa() != nullptr) {
-                if (tree::lookup(*zone, *candidate, query_.question->type).kind !=
+            if (zone != nullptr) {
+                if (zone->soa() == nullptr) return std::nullopt;  // it cannot be known
+                if (look_up(*zone, *candidate, query_.question->type).kind !=
                     LookupResult::Kind::NxDomain) {
                     return alias(qname, *candidate, ttl);
                 }
@@ -356,39 +456,69 @@ class Answering {
         const Drawing drawn(rrset, context_.transport, context_.random);
         note(rrset);
         mark_if_stale(rrset.ttl());
+        const auto name_at = section == Section::Answer ? target_at(rrset.type()) : std::nullopt;
         for (std::size_t i = 0; i < drawn.size(); ++i) {
             const std::span<const std::uint8_t> rdata = rrset.rdata(drawn[i]);
             if (!put(section, owner, rrset.type(), rrset.ttl(), rdata)) return false;
-            if (rrset.type() == RrType::SRV && section == Section::Answer &&
-                target_count_ < targets_max) {
-                targets_[target_count_++] =
-                    rdata.subspan(6);  // RFC 2782: behind priority, weight, port
-            }
+            if (name_at && target_count_ < targets_max)
+                targets_[target_count_++] = name_in(rdata, *name_at);
         }
         return true;
     }
 
-    Rcode give_answer(const Name& qname, const LookupResult& found) noexcept {
+    Rcode give_answer(const Zone& zone, const Name& qname, const LookupResult& found) noexcept {
         // RFC 8482 §4.1: one RRset is answer enough to ANY.
         const RRset& rrset = found.rrset != nullptr ? *found.rrset : *found.node->rrsets().front();
         if (!give(Section::Answer, qname, rrset)) return Rcode::NoError;
+        // RFC 9460 §2.5.2: a service that names nobody else is at its owner.
+        const bool may_be_here = rrset.type() == RrType::SVCB || rrset.type() == RrType::HTTPS;
         for (std::size_t i = 0; i < target_count_; ++i) {
-            if (!give_addresses(target_of(targets_[i]))) break;
+            if (is_repeated(i)) continue;
+            const Name target = target_of(targets_[i]);
+            const bool is_here = may_be_here && target.is_root();
+            const Name& holder = is_here ? qname : target;
+            // A zone's own servers may be below one of its cuts (RFC 9609 §4.1: the root's are).
+            const Node* node =
+                rrset.type() == RrType::NS ? find_glue(zone, holder) : find_addresses(holder);
+            if (node == nullptr) continue;
+            if (!give_addresses(holder, *node)) break;
+            // RFC 9460 §4.1: and, where that is somebody else, what it says of itself.
+            const RRset* further = may_be_here && !is_here ? node->find(rrset.type()) : nullptr;
+            if (further != nullptr && !give_whole(holder, *further)) break;
         }
         return Rcode::NoError;
     }
 
-    bool give_addresses(const Name& target) noexcept {
-        const Zone* zone = context_.zones.find(target);
-        if (zone == nullptr) return true;
-        const LookupResult found = tree::lookup(*zone, target, RrType::A);
-        if (found.node == nullptr) return true;
+    bool is_repeated(std::size_t i) const noexcept {
+        return std::any_of(
+            targets_.begin(), targets_.begin() + static_cast<std::ptrdiff_t>(i),
+            [&](const auto& earlier) { return wire::equal_names(earlier, targets_[i]); });
+    }
+
+    // Whose addresses are the name's, for certain: neither glue nor another name's.
+    const Node* find_addresses(const Name& name) const noexcept {
+        const Zone* zone = context_.zones.find(name);
+        if (zone == nullptr) return nullptr;
+        const LookupResult found = look_up(*zone, name, RrType::A);
+        return found.kind == LookupResult::Kind::Answer || found.kind == LookupResult::Kind::NoData
+                   ? found.node
+                   : nullptr;
+    }
+
+    bool give_addresses(const Name& owner, const Node& node) noexcept {
         for (const RrType type : {RrType::A, RrType::AAAA}) {
-            const RRset* addresses = found.node->find(type);
-            if (addresses != nullptr && !give(Section::Additional, target, *addresses))
-                return false;
+            const RRset* addresses = node.find(type);
+            if (addresses != nullptr && !give_whole(owner, *addresses)) return false;
         }
         return true;
+    }
+
+    // Half of an additional RRset would be taken for all of it (RFC 2181 §5, §9).
+    bool give_whole(const Name& owner, const RRset& rrset) noexcept {
+        const ReplyWriter::Place before = writer_.place();
+        if (give(Section::Additional, owner, rrset)) return true;
+        writer_.roll_back(before);
+        return false;
     }
 
     // RFC 2308 §3: negative answers carry the SOA with the lesser of its TTL and MINIMUM.
@@ -401,19 +531,26 @@ class Answering {
         put(Section::Authority, zone.apex(), RrType::SOA, ttl, rdata);
     }
 
+    // RFC 9471 §3: without the addresses of those servers that are below the cut a referral is
+    // truncated; the others' come after them, as far as there is room.
     void give_referral(const Zone& zone, const RRset& ns, const Node& cut) noexcept {
         if (!give(Section::Authority, cut.owner(), ns)) return;
-        for (std::size_t i = 0; i < ns.size(); ++i) {
-            const Name server = target_of(ns.rdata(i));
-            const Node* glue = server.is_at_or_below(zone.apex()) ? zone.find(server) : nullptr;
-            if (glue == nullptr) continue;
-            for (const RrType type : {RrType::A, RrType::AAAA}) {
-                const RRset* addresses = glue->find(type);
-                if (addresses == nullptr || give(Section::Additional, server, *addresses)) continue;
-                if (server.is_at_or_below(cut.owner())) writer_.set_truncated();  // RFC 9471 §3
+        for (const bool in_domain : {true, false}) {
+            for (std::size_t i = 0; i < ns.size(); ++i) {
+                const Name server = target_of(ns.rdata(i));
+                if (server.is_at_or_below(cut.owner()) != in_domain) continue;
+                const Node* node = find_glue(zone, server);
+                if (node == nullptr || give_addresses(server, *node)) continue;
+                if (in_domain) writer_.set_truncated();
                 return;
             }
         }
+    }
+
+    // RFC 1034 §4.3.2 step 3b: glue where there is nothing authoritative.
+    const Node* find_glue(const Zone& zone, const Name& server) const noexcept {
+        const Node* node = find_addresses(server);
+        return node == nullptr && server.is_at_or_below(zone.apex()) ? zone.find(server) : node;
     }
 
     const Query& query_;
@@ -423,9 +560,22 @@ class Answering {
     std::shared_ptr<const wire::Response> kept_text_;  // the writer looks into it until the end
     std::optional<wire::RecursiveQuestion> wanted_;
     std::array<char, 64> explanation_;
+    const Zone* zone_asked_ = nullptr;
+    const Node* node_asked_ = nullptr;
+    std::array<const RRset*, aliases_followed_max + 1> dnames_{};  // by their place in the chain
     std::array<std::span<const std::uint8_t>, targets_max> targets_;
     std::size_t target_count_ = 0;
 };
+
+Rcode refuse(ReplyWriter& writer, wire::ExtendedError why) noexcept {
+    writer.set_extended_error(why, {});
+    return Rcode::Refused;
+}
+
+Rcode not_implemented(ReplyWriter& writer) noexcept {
+    writer.set_extended_error(wire::ExtendedError::NotSupported, {});
+    return Rcode::NotImp;
+}
 
 // RFC 4892: who this server says it is.
 Rcode answer_chaos(const Query& query, const AnswerOptions& options, ReplyWriter& writer) noexcept {
@@ -438,7 +588,7 @@ Rcode answer_chaos(const Query& query, const AnswerOptions& options, ReplyWriter
     if (std::ranges::any_of(version_names, is_name)) text = &options.version;
     if (std::ranges::any_of(id_names, is_name)) text = &options.server_id;
     if (text == nullptr || text->empty() || query.question->type != RrType::TXT)
-        return Rcode::Refused;
+        return refuse(writer, wire::ExtendedError::NotAuthoritative);
     std::array<std::uint8_t, 256> rdata;
     const std::size_t size = std::min<std::size_t>(text->size(), 255);
     rdata[0] = static_cast<std::uint8_t>(size);
@@ -449,25 +599,106 @@ Rcode answer_chaos(const Query& query, const AnswerOptions& options, ReplyWriter
     return Rcode::NoError;
 }
 
+// What the query's cookie says about its client; nothing: it has none, or none that is well-formed.
+std::optional<CookieVerdict> judge_cookie(const Query& query,
+                                          const AnswerContext& context) noexcept {
+    if (context.cookies == nullptr || !query.edns || !query.edns->has_cookie ||
+        !is_cookie_size(query.edns->cookie.size())) {
+        return std::nullopt;
+    }
+    return context.cookies->judge(query.edns->cookie, context.client, context.now);
+}
+
+// Whether the client is where it says it is: over UDP, by its cookie or its signature.
+bool is_where_it_says(const AnswerContext& context,
+                      const std::optional<CookieVerdict>& cookie) noexcept {
+    return context.transport == Transport::Tcp || context.octets_kept > 0 ||
+           (cookie && cookie->is_valid);
+}
+
+// RFC 7873 §5.2: BADCOOKIE where a cookie is understood; others are sent to TCP, which asks for
+// none.
+Rcode ask_for_cookie(bool has_cookie, ReplyWriter& writer) noexcept {
+    if (has_cookie) return Rcode::BadCookie;
+    writer.set_truncated();
+    return Rcode::NoError;
+}
+
 // What of a query needs no name: nothing where the name decides.
 std::optional<Rcode> judge(const Query& query, const AnswerContext& context,
+                           const std::optional<CookieVerdict>& cookie,
                            ReplyWriter& writer) noexcept {
-    if (query.opcode != wire::Opcode::Query) return Rcode::NotImp;
     if (query.edns && query.edns->version != 0) return Rcode::BadVers;
+    if (query.opcode != wire::Opcode::Query) return not_implemented(writer);
+    if (query.edns && query.edns->sets_zone_version) return Rcode::FormErr;
+    // RFC 7828 §3.3.1: over UDP the option means nothing, whatever is in it.
+    if (query.edns && query.edns->sets_keepalive && context.transport == Transport::Tcp)
+        return Rcode::FormErr;
+    if (query.edns && query.edns->has_cookie && !is_cookie_size(query.edns->cookie.size()))
+        return Rcode::FormErr;  // RFC 7873 §5.2.2
+    if (context.options.require_cookies && !is_where_it_says(context, cookie))
+        return ask_for_cookie(cookie.has_value(), writer);
     if (query.question->rr_class == wire::RrClass::CH)
         return answer_chaos(query, context.options, writer);
-    if (query.question->rr_class != wire::RrClass::IN) return Rcode::Refused;
+    if (query.question->rr_class != wire::RrClass::IN)
+        return refuse(writer, wire::ExtendedError::NotAuthoritative);
     const RrType type = query.question->type;
-    if (type == RrType::AXFR || type == RrType::IXFR) return Rcode::Refused;
-    if (type != RrType::ANY && wire::is_query_only(type)) return Rcode::NotImp;
+    if (type == RrType::AXFR || type == RrType::IXFR)
+        return refuse(writer, wire::ExtendedError::Prohibited);
+    // Types of messages, not of questions (RFC 6891 §6.1.1, RFC 8945 §5.1).
+    if (type == RrType::OPT || type == RrType::TSIG) return Rcode::FormErr;
+    if (type != RrType::ANY && wire::is_query_only(type)) return not_implemented(writer);
     return std::nullopt;
 }
 
+// What the options of the query ask for.
+void tell(const Query& query, const AnswerContext& context, const Zone* zone,
+          ReplyWriter& writer) noexcept {
+    if (!query.edns) return;
+    const Milliseconds timeout = context.options.tcp_idle_timeout;
+    if (query.edns->asks_keepalive && context.transport == Transport::Tcp &&
+        timeout > Milliseconds(0)) {
+        writer.set_keepalive(static_cast<std::uint16_t>(
+            std::min<std::int64_t>(timeout / Milliseconds(100), UINT16_MAX)));
+    }
+    if (query.edns->asks_zone_version && zone != nullptr) {
+        // The serial stands behind two names and in front of four more numbers.
+        wire::Reader serial(zone->soa()->rdata(0).last(20));
+        writer.set_zone_version(static_cast<std::uint8_t>(zone->apex().label_count()),
+                                serial.u32());
+    }
+}
+
+// What becomes of a response under the rate limits: false: it is dropped. One that is sent cut
+// short lets its client come back over TCP or, where it understands them, with a cookie.
+bool limit_rate(const AnswerContext& context, const ResponseKind& kind, bool has_cookie,
+                const ReplyWriter::Place& start, ReplyWriter& writer, Rcode& rcode) noexcept {
+    switch (context.rates->judge(context.client, kind, context.now)) {
+        case RateLimiter::Verdict::Send:
+            break;
+        case RateLimiter::Verdict::Drop:
+            context.counters.rate_dropped.add();
+            return false;
+        case RateLimiter::Verdict::Slip:
+            context.counters.rate_slipped.add();
+            writer.roll_back(start);
+            writer.set_authoritative(false);
+            rcode = ask_for_cookie(has_cookie, writer);
+            break;
+    }
+    return true;
+}
+
 std::size_t limit_for(const Query& query, const AnswerContext& context, std::size_t room) noexcept {
-    if (context.transport == Transport::Tcp) return room;
-    const std::size_t wanted = query.edns ? query.edns->udp_payload_octets : 512;
-    return std::min(
-        {wanted, std::max<std::size_t>(context.options.udp_payload_octets_max, 512), room});
+    std::size_t limit = room;
+    if (context.transport == Transport::Udp) {
+        const std::size_t wanted = query.edns ? query.edns->udp_payload_octets : 512;
+        limit = std::min(
+            {wanted, std::max<std::size_t>(context.options.udp_payload_octets_max, 512), room});
+    }
+    // The question and an OPT RR always have their place, however long the name of a TSIG key is.
+    constexpr std::size_t least = 330;
+    return std::max(least, limit - std::min(limit, context.octets_kept));
 }
 
 }  // namespace
@@ -482,7 +713,13 @@ Outcome answer(std::span<const std::uint8_t> octets, const AnswerContext& contex
     }
     const Query& query = decoded ? *decoded : decoded.error().header;
     ReplyWriter writer(query, reply, limit_for(query, context, reply.size()));
-    std::optional<Rcode> rcode = decoded ? judge(query, context, writer) : Rcode::FormErr;
+    const ReplyWriter::Place start = writer.place();
+    const std::optional<CookieVerdict> cookie = judge_cookie(query, context);
+    if (cookie) {
+        writer.set_cookie(cookie->reply);
+        if (!cookie->is_valid && query.edns->cookie.size() > 8) counters.bad_cookies.add();
+    }
+    std::optional<Rcode> rcode = decoded ? judge(query, context, cookie, writer) : Rcode::FormErr;
     const bool is_recursive =
         context.recursion != nullptr && context.recursion->is_available() &&
         std::ranges::any_of(context.options.recursion_allow, [&](const Network& allowed) {
@@ -497,8 +734,14 @@ Outcome answer(std::span<const std::uint8_t> octets, const AnswerContext& contex
     }
     counters.queries.add();
     if (!decoded) counters.malformed.add();
+    if (context.rates != nullptr && !is_where_it_says(context, cookie)) {
+        const ResponseKind kind = answering ? answering->kind(*rcode) : ResponseKind{};
+        if (!limit_rate(context, kind, cookie.has_value(), start, writer, *rcode)) return {};
+    }
+    const bool has_version = answering && *rcode != Rcode::ServFail;
+    tell(query, context, has_version ? answering->zone_asked() : nullptr, writer);
     writer.set_rcode(*rcode);
-    counters.by_rcode[static_cast<std::size_t>(*rcode) & 15].add();
+    counters.by_rcode[static_cast<std::size_t>(*rcode)].add();
     const std::string& nsid = context.options.nsid;
     if (writer.is_truncated()) counters.truncated.add();
     return {writer.finish(context.options.udp_payload_octets_max,

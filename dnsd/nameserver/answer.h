@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/random.h"
+#include "dnsd/nameserver/cookies.h"
+#include "dnsd/nameserver/rate_limit.h"
 #include "dnsd/nameserver/recursion.h"
 #include "zone/tree/zone_set.h"
 
@@ -25,11 +27,14 @@ struct AnswerOptions {
     std::string version = {};    // CHAOS TXT version.server; empty: refused
     std::string server_id = {};  // CHAOS TXT id.server; empty: refused
     std::uint16_t udp_payload_octets_max = 1232;
+    Milliseconds tcp_idle_timeout{0};  // told to those who ask over TCP (RFC 7828); 0: to nobody
     std::vector<Network> recursion_allow = {};  // for whom names outside our zones are resolved
     std::vector<SearchList> search_lists = {};  // of a client in several, the first counts
     // Zones that are fed are answered so long after the last sign; 0: without bound.
     Milliseconds stale_max{0};
     bool show_age = false;  // of answers that were kept, as an extended error
+    // UDP answers are for those alone who show a cookie of ours (RFC 7873) or sign.
+    bool require_cookies = false;
 };
 
 // One worker's; read by any thread.
@@ -38,8 +43,11 @@ struct AnswerCounters {
     Counter malformed;  // answered FORMERR
     Counter silent;     // too short, or itself a response
     Counter truncated;
-    Counter completed;  // a name was found further along the client's search list
-    std::array<Counter, 16> by_rcode;
+    Counter completed;     // a name was found further along the client's search list
+    Counter bad_cookies;   // a server cookie was shown that is not believed
+    Counter rate_dropped;  // over a rate limit, and not answered
+    Counter rate_slipped;  // over a rate limit, and answered cut short
+    std::array<Counter, 24> by_rcode;
 };
 
 // What was resolved for this very query: it counts even where nothing is kept.
@@ -60,6 +68,11 @@ struct AnswerContext {
     std::span<const Resolved> resolved = {};
     // How long whoever feeds our zones has been silent; 0: nobody feeds them, or all is well.
     Milliseconds silent_for{0};
+    // Of the reply, for what the caller puts behind it: the TSIG RR of a message that is signed,
+    // and believed.
+    std::size_t octets_kept = 0;
+    const CookieSecrets* cookies = nullptr;  // null: cookies are ignored
+    RateLimiter* rates = nullptr;            // null: no limits
 };
 
 struct Outcome {

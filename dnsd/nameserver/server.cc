@@ -55,8 +55,16 @@ Result<Sockets> bind_somewhere(SocketAddress& address, unsigned workers) {
 class ServerImpl final : public Server {
   public:
     ServerImpl(Options options, const Snapshot<tree::ZoneSet>& zones, Recursion* recursion,
-               const Clock& clock)
-        : options_(std::move(options)), zones_(zones), recursion_(recursion), clock_(clock) {}
+               Handover* handover, const Snapshot<wire::Keyring>& keys, const Clock& clock)
+        : options_(std::move(options)),
+          zones_(zones),
+          recursion_(recursion),
+          handover_(handover),
+          keys_(keys),
+          clock_(clock),
+          cookies_(std::make_shared<const CookieSecrets>(options_.cookie_secrets.empty()
+                                                             ? std::vector{drawn_key()}
+                                                             : options_.cookie_secrets)) {}
     ~ServerImpl() override { stop(); }
 
     Result<> bind() {
@@ -79,8 +87,9 @@ class ServerImpl final : public Server {
             std::max<std::size_t>(1, tcp.connections_per_client_max / count);
         for (Sockets& sockets : of_worker) {
             workers_.push_back(std::make_unique<Worker>(
-                options_.answer, options_.query_log_sample, tcp, zones_, recursion_,
-                options_.silent_for, clock_, std::move(sockets.udp), std::move(sockets.tcp)));
+                options_.answer, options_.query_log_sample, tcp, zones_, recursion_, handover_,
+                keys_, cookies_, options_.rates, options_.silent_for, clock_,
+                std::move(sockets.udp), std::move(sockets.tcp)));
         }
         return {};
     }
@@ -93,12 +102,19 @@ class ServerImpl final : public Server {
     }
     const std::vector<SocketAddress>& addresses() const noexcept override { return addresses_; }
     std::vector<Metric> metrics() const override;
+    void set_cookie_secrets(std::vector<CookieSecrets::Secret> newest_first) override {
+        if (newest_first.empty()) return;
+        cookies_.publish(std::make_shared<const CookieSecrets>(std::move(newest_first)));
+    }
 
   private:
     Options options_;
     const Snapshot<tree::ZoneSet>& zones_;
     Recursion* const recursion_;
+    Handover* const handover_;
+    const Snapshot<wire::Keyring>& keys_;
     const Clock& clock_;
+    Snapshot<CookieSecrets> cookies_;
     std::vector<SocketAddress> addresses_;
     std::vector<std::unique_ptr<Worker>> workers_;
 };
@@ -135,6 +151,22 @@ constexpr Row rows[] = {
     {"dnsd_dns_waiting_refused_total",
      "Queries answered SERVFAIL because too many wait for upstreams.", "any",
      [](const auto& c) { return c.waiting_refused.value(); }},
+    {"dnsd_dns_bad_cookies_total", "Queries with a server cookie that is not ours, or too old.",
+     "udp", [](const auto& c) { return c.udp_answers.bad_cookies.value(); }},
+    {"dnsd_dns_bad_cookies_total", "", "tcp",
+     [](const auto& c) { return c.tcp_answers.bad_cookies.value(); }},
+    {"dnsd_dns_rate_dropped_total", "Queries not answered because of dns.rate_limit.", "udp",
+     [](const auto& c) { return c.udp_answers.rate_dropped.value(); }},
+    {"dnsd_dns_rate_slipped_total",
+     "Queries answered with TC or BADCOOKIE alone because of dns.rate_limit.", "udp",
+     [](const auto& c) { return c.udp_answers.rate_slipped.value(); }},
+    {"dnsd_dns_tsig_failures_total", "Messages that are signed (TSIG) and not believed.", "any",
+     [](const auto& c) { return c.tsig_failures.value(); }},
+    {"dnsd_dns_handed_over_total", "Zone transfers, NOTIFY and UPDATE messages taken.", "any",
+     [](const auto& c) { return c.handed_over.value(); }},
+    {"dnsd_dns_handover_refused_total",
+     "Of these, those answered SERVFAIL because too many are under way.", "any",
+     [](const auto& c) { return c.handover_refused.value(); }},
     {"dnsd_dns_send_dropped_total", "Answers that the kernel would not take.", "udp",
      [](const auto& c) { return c.udp.send_dropped.value(); }},
     {"dnsd_dns_connections_total", "TCP connections accepted.", "tcp",
@@ -157,7 +189,8 @@ std::vector<Metric> ServerImpl::metrics() const {
             {{{"transport", row.transport}}, static_cast<double>(sum), {}});
     }
     Metric rcodes{"dnsd_dns_responses_total", "Responses by rcode.", Metric::Kind::Counter, {}, {}};
-    for (std::size_t rcode = 0; rcode < 16; ++rcode) {
+    for (std::size_t rcode = 0; rcode < std::tuple_size_v<decltype(AnswerCounters::by_rcode)>;
+         ++rcode) {
         std::uint64_t sum = 0;
         for (const auto& worker : workers_) {
             sum += worker->counters().udp_answers.by_rcode[rcode].value() +
@@ -175,8 +208,11 @@ std::vector<Metric> ServerImpl::metrics() const {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::open(Options options, const Snapshot<tree::ZoneSet>& zones,
-                                             Recursion* recursion, const Clock& clock) {
-    auto server = std::make_unique<ServerImpl>(std::move(options), zones, recursion, clock);
+                                             Recursion* recursion, Handover* handover,
+                                             const Snapshot<wire::Keyring>& keys,
+                                             const Clock& clock) {
+    auto server =
+        std::make_unique<ServerImpl>(std::move(options), zones, recursion, handover, keys, clock);
     if (auto bound = server->bind(); !bound) return std::unexpected(bound.error());
     return server;
 }

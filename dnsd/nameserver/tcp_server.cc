@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 namespace dnsd::nameserver {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::size_t message_octets_max = 65'535;
 constexpr Milliseconds sweep_interval{250};
+constexpr std::size_t sent_octets_kept_max = 64 * 1024;  // in front of those still to be sent
 
 }  // namespace
 
@@ -47,8 +49,10 @@ class TcpServer::Connection {
     std::size_t awaited = 0;  // replies that come later
     SteadyTime active;        // when the last whole query came, or octets of a reply went
 
-    void reply_later(std::span<const std::uint8_t> reply) {
-        --awaited;
+    std::vector<std::function<void(bool)>> writers;  // wait until more may be written
+
+    void reply_later(std::span<const std::uint8_t> reply, bool is_last) {
+        if (is_last) --awaited;
         queue(reply);
         go_on(send());
     }
@@ -61,6 +65,9 @@ class TcpServer::Connection {
     }
 
     void go_on(bool open) {
+        if (open && is_writable()) {
+            for (const auto& written : std::exchange(writers, {})) written(true);
+        }
         if (!open || (asked_all_ && awaited == 0 && out_.empty())) {
             server_.close(number);
             return;
@@ -70,8 +77,11 @@ class TcpServer::Connection {
     }
 
     bool is_reading() const noexcept {
-        return !asked_all_ && awaited < server_.limits_.awaited_max &&
-               out_.size() - sent_ < server_.limits_.unsent_octets_max;
+        return !asked_all_ && awaited < server_.limits_.awaited_max && is_writable();
+    }
+
+    bool is_writable() const noexcept {
+        return out_.size() - sent_ < server_.limits_.unsent_octets_max;
     }
 
     // One read, then all whole queries in it. False: the client has left.
@@ -115,7 +125,14 @@ class TcpServer::Connection {
         while (sent_ < out_.size()) {
             const ssize_t went = ::send(descriptor_.number(), out_.data() + sent_,
                                         out_.size() - sent_, MSG_NOSIGNAL);
-            if (went < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+            if (went < 0) {
+                // The tail of a long transfer may never be empty: what went is let go.
+                if (sent_ > sent_octets_kept_max) {
+                    out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
+                    sent_ = 0;
+                }
+                return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+            }
             sent_ += static_cast<std::size_t>(went);
             active = server_.loop_.now();
         }
@@ -174,16 +191,24 @@ std::uint64_t TcpServer::way_back() noexcept {
     return asking_->number;
 }
 
-void TcpServer::reply_later(std::uint64_t connection, std::span<const std::uint8_t> reply) {
+void TcpServer::reply_later(std::uint64_t connection, std::span<const std::uint8_t> reply,
+                            bool is_last, std::function<void(bool)> written) {
     const auto found = connections_.find(connection);
-    if (found != connections_.end()) found->second->reply_later(reply);
+    if (found == connections_.end()) {
+        if (written) written(false);
+        return;
+    }
+    if (written) found->second->writers.push_back(std::move(written));
+    found->second->reply_later(reply, is_last);
 }
 
 void TcpServer::close(std::uint64_t connection) {
     const auto found = connections_.find(connection);
     const auto client = per_client_.find(found->second->client);
     if (--client->second == 0) per_client_.erase(client);
+    const auto writers = std::move(found->second->writers);
     connections_.erase(found);
+    for (const auto& written : writers) written(false);
 }
 
 void TcpServer::close_idle() {

@@ -46,8 +46,11 @@ class TcpServer {
     // Inside `respond`: the connection that asks, for a reply that is not there yet; silence is
     // returned now. It stays open for what it waits for, even if the client will not ask more.
     std::uint64_t way_back() noexcept;
-    // Once for each way back; nothing happens if the connection is gone. Empty: there is no reply.
-    void reply_later(std::uint64_t connection, std::span<const std::uint8_t> reply);
+    // One message of a reply; `is_last` once for each way back. Empty: there is no (further) reply.
+    // `written` runs, here or later, as soon as less than unsent_octets_max waits to be sent, or
+    // with false because the connection is gone; never from the destructor.
+    void reply_later(std::uint64_t connection, std::span<const std::uint8_t> reply,
+                     bool is_last = true, std::function<void(bool is_there)> written = {});
 
   private:
     struct Listener;

@@ -48,16 +48,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const auto served = zones();
     static const AnswerOptions options{
         .nsid = "nsid", .version = "v", .server_id = "i", .udp_payload_octets_max = 1232};
+    static const CookieSecrets secrets({CookieSecrets::Secret{}});
     const std::span octets(data, size);
     for (const Transport transport : {Transport::Udp, Transport::Tcp}) {
         AnswerCounters counters;
         Random random(1);
         std::vector<std::uint8_t> reply(65'535);
-        const std::size_t replied =
-            answer(octets,
-                   {*served, options, transport, WallTime(Milliseconds(1)), random, counters},
-                   reply)
-                .octets;
+        AnswerContext context{*served, options, transport, WallTime(Milliseconds(1)),
+                              random,  counters};
+        context.cookies = &secrets;
+        const std::size_t replied = answer(octets, context, reply).octets;
         if (replied == 0) {
             DNSD_ASSERT(size < wire::header_octets || (data[2] & 0x80) != 0);
             continue;

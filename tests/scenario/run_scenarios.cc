@@ -10,6 +10,7 @@
 #include "dnsd/nameserver/answer.h"
 #include "zone/wire/message.h"
 #include "zone/wire/rdata.h"
+#include "zone/wire/reader.h"
 
 namespace {
 
@@ -22,44 +23,98 @@ using wire::RrType;
     std::exit(2);
 }
 
+struct Option {
+    std::uint16_t code = 0;
+    std::vector<std::uint8_t> octets;
+};
+
+// What a query may say in its OPT RR, and how it may get it wrong.
+struct Edns {
+    int size = -1;  // none: no OPT RR
+    std::uint8_t version = 0;
+    std::uint16_t flags = 0;
+    std::vector<Option> options;
+    unsigned copies = 1;
+    Name owner;
+    bool in_answer = false;     // not in the additional section
+    bool is_too_short = false;  // an octet is missing from the last option
+
+    bool is_well_formed() const {
+        return copies == 1 && owner.is_root() && !in_answer && !is_too_short;
+    }
+};
+
 struct Question {
     Name name;
     RrType type = RrType::A;
     std::uint16_t rr_class = 1, flags = 0;
-    int edns = -1;
-    std::uint8_t version = 0;
-    bool tcp = false, nsid = false;
+    unsigned copies = 1;
+    Edns edns;
+    bool tcp = false;
 };
 
-std::vector<std::uint8_t> octets_of(const Question& question) {
-    std::vector<std::uint8_t> octets;
-    const auto u16 = [&](unsigned value) {
-        octets.push_back(static_cast<std::uint8_t>(value >> 8));
-        octets.push_back(static_cast<std::uint8_t>(value));
-    };
-    for (const unsigned value :
-         {0x4711u, unsigned{question.flags}, 1u, 0u, 0u, question.edns < 0 ? 0u : 1u})
-        u16(value);
-    const auto name = question.name.octets();
-    octets.insert(octets.end(), name.begin(), name.end());
-    u16(static_cast<unsigned>(question.type));
-    u16(question.rr_class);
-    if (question.edns >= 0) {
-        octets.push_back(0);
-        u16(41);
-        u16(static_cast<unsigned>(question.edns));
-        u16(question.version);
-        u16(0);
-        u16(question.nsid ? 4 : 0);
-        if (question.nsid) {
-            u16(3);
-            u16(0);
-        }
+constexpr std::uint16_t do_bit = 0x8000;
+
+class Octets {
+  public:
+    void u16(unsigned value) {
+        octets_.push_back(static_cast<std::uint8_t>(value >> 8));
+        octets_.push_back(static_cast<std::uint8_t>(value));
     }
-    return octets;
+    void all(std::span<const std::uint8_t> octets) {
+        octets_.insert(octets_.end(), octets.begin(), octets.end());
+    }
+    std::size_t size() const { return octets_.size(); }
+    std::vector<std::uint8_t> take() { return std::move(octets_); }
+
+  private:
+    std::vector<std::uint8_t> octets_;
+};
+
+std::vector<std::uint8_t> octets_of(const Edns& edns) {
+    Octets options;
+    for (const Option& option : edns.options) {
+        options.u16(option.code);
+        options.u16(static_cast<unsigned>(option.octets.size()));
+        options.all(option.octets);
+    }
+    auto rdata = options.take();
+    if (edns.is_too_short) rdata.pop_back();
+    Octets octets;
+    octets.all(edns.owner.octets());
+    octets.u16(static_cast<unsigned>(RrType::OPT));
+    octets.u16(static_cast<unsigned>(edns.size));
+    octets.u16(edns.version);
+    octets.u16(edns.flags);
+    octets.u16(static_cast<unsigned>(rdata.size()));
+    octets.all(rdata);
+    return octets.take();
 }
 
-// One record as text, as an expectation may name it: "answer www.example.org 300 A 192.0.2.1".
+std::vector<std::uint8_t> octets_of(const Question& question) {
+    const unsigned opts = question.edns.size < 0 ? 0 : question.edns.copies;
+    const bool in_answer = question.edns.in_answer;
+    Octets octets;
+    for (const unsigned value : {0x4711u, unsigned{question.flags}, question.copies,
+                                 in_answer ? opts : 0u, 0u, in_answer ? 0u : opts})
+        octets.u16(value);
+    for (unsigned i = 0; i < question.copies; ++i) {
+        octets.all(question.name.octets());
+        octets.u16(static_cast<unsigned>(question.type));
+        octets.u16(question.rr_class);
+    }
+    for (unsigned i = 0; i < opts; ++i) octets.all(octets_of(question.edns));
+    return octets.take();
+}
+
+std::string hex(std::span<const std::uint8_t> octets) {
+    std::string text;
+    for (const std::uint8_t octet : octets) text += fmt::format("{:02x}", octet);
+    return text;
+}
+
+// One record as text, as an expectation may name it: "answer www.example.org 300 A 192.0.2.1"; or
+// an option: "option 3 68657265" has no owner but a code.
 struct Shown {
     std::string section, owner, ttl, type, rdata;
 };
@@ -139,12 +194,15 @@ class Scenario {
         return *parsed;
     }
 
-    void begin_zone(const std::string& origin) {
+    void begin_zone(const std::string& text) {
         if (asked_) {  // a new world
             zones_.clear();
             asked_ = false;
         }
-        zones_.emplace_back(name(origin), std::map<std::pair<Name, RrType>, Set>());
+        const auto [origin, state] = cut(text);
+        if (!state.empty() && state != "unloaded")
+            malformed(file_, line_, fmt::format("a zone is not '{}'", state));
+        zones_.push_back({name(origin), state.empty(), {}});
         in_answer_ = false;
     }
     void go_on(std::string_view content) {
@@ -163,7 +221,7 @@ class Scenario {
         const RrType of = type(type_word);
         const auto rdata = wire::parse_rdata(of, rdata_text, Name());
         if (!rdata) malformed(file_, line_, rdata.error().message);
-        Set& set = zones_.back().second[{name(owner), of}];
+        Set& set = zones_.back().rrsets[{name(owner), of}];
         set.ttl = static_cast<std::uint32_t>(parse_unsigned(ttl).value_or(0));
         set.records.push_back({*rdata, 1});
     }
@@ -175,7 +233,9 @@ class Scenario {
             rest = after;
         }
         if (words.size() < 2) malformed(file_, line_, "a query has a name and a type");
-        question_ = Question{name(words[0]), type(words[1])};
+        question_ = {};
+        question_.name = name(words[0]);
+        question_.type = type(words[1]);
         for (std::size_t i = 2; i < words.size(); ++i) {
             const auto equals = words[i].find('=');
             const std::string what = words[i].substr(0, equals);
@@ -193,19 +253,52 @@ class Scenario {
                 const auto parsed = wire::parse_class(value);
                 if (!parsed) malformed(file_, line_, "no such class");
                 question_.rr_class = static_cast<std::uint16_t>(*parsed);
-            } else if (what == "edns") {
-                question_.edns = static_cast<int>(number);
-            } else if (what == "version") {
-                question_.version = static_cast<std::uint8_t>(number);
-            } else if (what == "nsid") {
-                question_.nsid = true;
-            } else {
+            } else if (what == "questions") {
+                question_.copies = number;
+            } else if (!read_edns(what, value, number)) {
                 malformed(file_, line_, fmt::format("a query has no '{}'", what));
             }
         }
         query_line_ = line_;
         open_ = asked_ = true;
         in_answer_ = false;
+    }
+    bool read_edns(const std::string& what, const std::string& value, unsigned number) {
+        Edns& edns = question_.edns;
+        if (what == "edns") {
+            edns.size = static_cast<int>(number);
+        } else if (what == "version") {
+            edns.version = static_cast<std::uint8_t>(number);
+        } else if (what == "do") {
+            edns.flags |= do_bit;
+        } else if (what == "z") {
+            edns.flags |= 0x7fff;
+        } else if (what == "nsid") {
+            edns.options.push_back({wire::nsid_option, {}});
+        } else if (what == "option") {
+            edns.options.push_back(read_option(value));
+        } else if (what == "too-short") {
+            edns.is_too_short = true;
+        } else if (what == "opts") {
+            edns.copies = number;
+        } else if (what == "opt-owner") {
+            edns.owner = name(value);
+        } else if (what == "opt-in-answer") {
+            edns.in_answer = true;
+        } else {
+            return false;
+        }
+        return true;
+    }
+    Option read_option(const std::string& text) {
+        const auto colon = text.find(':');
+        Option option;
+        option.code = static_cast<std::uint16_t>(parse_unsigned(text.substr(0, colon)).value_or(0));
+        for (std::size_t at = colon == text.npos ? text.size() : colon + 1; at < text.size();
+             at += 2)
+            option.octets.push_back(
+                static_cast<std::uint8_t>(std::stoul(text.substr(at, 2), nullptr, 16)));
+        return option;
     }
     void read_answer(const std::string& text) {
         if (!open_) malformed(file_, line_, "this answers no query");
@@ -225,6 +318,11 @@ class Scenario {
             return;
         }
         one.owner = owner;
+        if (section == "option" || section == "error") {
+            one.rdata = rest;
+            expected_.push_back(one);
+            return;
+        }
         auto [word, after_word] = cut(rest);
         if (parse_unsigned(word)) {
             one.ttl = word;
@@ -242,12 +340,12 @@ class Scenario {
 
     std::shared_ptr<const tree::ZoneSet> zone_set() {
         auto set = std::make_shared<const tree::ZoneSet>();
-        for (const auto& [origin, rrsets] : zones_) {
+        for (const auto& [origin, is_loaded, rrsets] : zones_) {
             tree::ZoneEdit edit(tree::Zone::make(origin));
             const auto put = [&](const Name& owner, RrType of, const Set& from) {
                 edit.set(owner, std::make_shared<const tree::RRset>(of, from.ttl, from.records));
             };
-            if (!rrsets.contains({origin, RrType::SOA})) {
+            if (is_loaded && !rrsets.contains({origin, RrType::SOA})) {
                 const auto soa =
                     wire::parse_rdata(RrType::SOA, "ns hostmaster 1 7200 900 1209600 300", origin);
                 put(origin, RrType::SOA, {300, {{*soa, 1}}});
@@ -263,8 +361,11 @@ class Scenario {
         if (!in_answer_) malformed(file_, query_line_, "the query has no answer");
         open_ = in_answer_ = false;
         ++questions_;
-        const nameserver::AnswerOptions options{
-            .nsid = "here", .version = "dnsd", .server_id = "", .udp_payload_octets_max = 1232};
+        const nameserver::AnswerOptions options{.nsid = "here",
+                                                .version = "dnsd",
+                                                .server_id = "",
+                                                .udp_payload_octets_max = 1232,
+                                                .tcp_idle_timeout = std::chrono::seconds(10)};
         nameserver::AnswerCounters counters;
         Random random(1);
         const auto zones = zone_set();
@@ -287,9 +388,15 @@ class Scenario {
             const auto message = wire::decode_message(reply);
             if (!message) return failed("the reply does not decode", {});
             std::uint16_t rcode = message->flags & 0x0f;
+            bool has_edns = false;
             for (const wire::Record& record : message->records) {
                 if (record.type == RrType::OPT) {
                     rcode = static_cast<std::uint16_t>(rcode | (record.ttl >> 24) << 4);
+                    has_edns = true;
+                    // RFC 6891 §6.1.3, §6.1.4, RFC 3225 §3: our version is 0, and DO comes back.
+                    if ((record.ttl & 0xffffff) != (question_.edns.flags & do_bit))
+                        return failed("the reply's OPT RR has another version or other flags", {});
+                    show_options(record.rdata, shown);
                     continue;
                 }
                 const auto rdata =
@@ -303,6 +410,10 @@ class Scenario {
                                  wire::print(record.type),
                                  rdata ? wire::print_rdata(record.type, *rdata) : "malformed"});
             }
+            // RFC 6891 §6.1.1: an OPT RR for those, and only for those, that sent one.
+            const Edns& edns = question_.edns;
+            if (edns.is_well_formed() ? has_edns != (edns.size >= 0) : has_edns && edns.size < 0)
+                return failed("the reply has an OPT RR where it should not, or has none", {});
             head = wire::print(static_cast<wire::Rcode>(rcode));
             if (message->authoritative()) head += " aa";
             if (message->truncated()) head += " tc";
@@ -324,6 +435,26 @@ class Scenario {
         if (!left.empty()) failed(head, shown);
     }
 
+    static void show_options(std::span<const std::uint8_t> rdata, std::vector<Shown>& shown) {
+        wire::Reader options(rdata);
+        while (options.left() > 0) {
+            const std::uint16_t code = options.u16();
+            auto octets = options.take(options.u16());
+            if (code != wire::extended_error_option) {
+                shown.push_back({"option", std::to_string(code), "", "", hex(octets)});
+                continue;
+            }
+            wire::Reader error(octets);
+            const std::uint16_t info = error.u16();
+            octets = error.take(error.left());
+            shown.push_back({"error",
+                             std::to_string(info),
+                             "",
+                             "",
+                             {reinterpret_cast<const char*>(octets.data()), octets.size()}});
+        }
+    }
+
     void failed(const std::string& head, const std::vector<Shown>& shown) {
         ++failures_;
         std::printf("%s:%d: expected\n    %s\n", file_.c_str(), query_line_, head_.c_str());
@@ -340,7 +471,12 @@ class Scenario {
     };
     std::string file_;
     int line_ = 0, query_line_ = 0, questions_ = 0, failures_ = 0;
-    std::vector<std::pair<Name, std::map<std::pair<Name, RrType>, Set>>> zones_;
+    struct ZoneText {
+        Name origin;
+        bool is_loaded = true;
+        std::map<std::pair<Name, RrType>, Set> rrsets;
+    };
+    std::vector<ZoneText> zones_;
     Question question_;
     std::string head_;
     std::vector<Expected> expected_;
