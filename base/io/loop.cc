@@ -14,6 +14,8 @@ Loop::Loop() : loop_(std::make_unique<uv_loop_t>()) {
 
 Loop::~Loop() {
     uv_run(loop_.get(), UV_RUN_NOWAIT);  // the close callbacks that still wait
+    // What runs in the thread pool is waited for: it comes back here.
+    while (loop_->active_reqs.count > 0) uv_run(loop_.get(), UV_RUN_ONCE);
     const int status = uv_loop_close(loop_.get());
     DNSD_ASSERT(status == 0);
 }

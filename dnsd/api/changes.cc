@@ -43,6 +43,8 @@ class Changes::Follower final : public Source {
         unread_.clear();
         unread_octets_ = 0;
         overflown_ = false;
+        namespaces_.clear();
+        parts_.reset();
         snapshot_ = std::move(state);
         walk_.emplace(snapshot_, ServiceFilter{});
         begun_ = false;
@@ -82,11 +84,14 @@ class Changes::Follower final : public Source {
             piece = fmt::format("event: begin\ndata: {{\"revision\":{},\"identity\":{}}}\n\n",
                                 revision, quoted_json(changes_.registry_.identity()));
             snapshot_->namespaces.for_each([&](const std::string&, const auto& within) {
-                piece += fmt::format("event: namespace\ndata: {}\n\n",
-                                     registry::print(registry::delta_of(*within)));
+                namespaces_.push_back(within.get());
             });
         }
         while (piece.size() < piece_octets) {
+            if (const auto part = next_namespace()) {
+                piece += fmt::format("event: namespace\ndata: {}\n\n", registry::print(*part));
+                continue;
+            }
             const auto service = walk_->next();
             if (!service) {
                 piece += event_text("end", revision,
@@ -99,6 +104,18 @@ class Changes::Follower final : public Source {
             add(piece, *service);
         }
         return piece;
+    }
+
+    std::optional<registry::NamespaceDelta> next_namespace() {
+        for (;;) {
+            if (parts_) {
+                if (auto part = parts_->next()) return part;
+                parts_.reset();
+            }
+            if (namespaces_.empty()) return std::nullopt;
+            parts_.emplace(*namespaces_.front());
+            namespaces_.pop_front();
+        }
     }
 
     static void add(std::string& piece, const registry::Service& service) {
@@ -117,7 +134,9 @@ class Changes::Follower final : public Source {
     std::deque<Text> unread_;
     std::size_t unread_octets_ = 0;
     bool overflown_ = false, ended_ = false, begun_ = false;
-    std::shared_ptr<const registry::State> snapshot_;  // null: it is sent
+    std::shared_ptr<const registry::State> snapshot_;    // null: it is sent
+    std::deque<const registry::Namespace*> namespaces_;  // of it, that are still to be sent
+    std::optional<registry::NamespaceParts> parts_;      // of the one under way
     std::optional<ServiceWalk> walk_;
 };
 
@@ -170,8 +189,8 @@ void Changes::leave(const std::shared_ptr<Follower>& follower) {
 void Changes::news(const registry::Published& published) {
     const auto before = std::exchange(told_, published.state);
     if (followers_.empty()) return;
-    const registry::Delta delta =
-        registry::difference(*before, *told_, published.touched, published.events, clock_.wall());
+    const registry::Delta delta = registry::difference(
+        *before, *told_, published.touched, published.zones, published.events, clock_.wall());
     const Text text = text_of(event_text("change", told_->revision, registry::print(delta)));
     for (const auto& follower : followers_) {
         follower->push(text);

@@ -2,13 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <set>
-
+#include "dnsd/api/fields.h"
 #include "zone/registry/compile.h"
 #include "zone/registry/draft.h"
+#include "zone/wire/presentation.h"
 
 namespace dnsd::api {
 
@@ -17,198 +14,16 @@ namespace {
 constexpr std::size_t dns_names_max = 1'000;  // of one event; more are told by subtrees
 constexpr std::size_t subtrees_max = 16;
 
-using Json = nlohmann::ordered_json;
 using model::FieldError;
 using registry::Namespace;
 using registry::Service;
-
-constexpr int depth_max = 16;
-
-// RFC 6901 §3.
-std::string pointer_token(std::string_view key) {
-    std::string token;
-    for (const char c : key) {
-        if (c == '~') {
-            token += "~0";
-        } else if (c == '/') {
-            token += "~1";
-        } else {
-            token += c;
-        }
-    }
-    return token;
-}
-
-// A JSON text that is an object, without a key twice in one object (RFC 8259 §4 leaves open who
-// wins: nobody here).
-Result<Json, Problem> parse_object(std::string_view body) {
-    std::vector<std::set<std::string>> keys;
-    std::string twice;
-    bool too_deep = false;
-    const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-        too_deep = too_deep || depth > depth_max;
-        if (event == Json::parse_event_t::object_start) keys.emplace_back();
-        if (event == Json::parse_event_t::object_end) keys.pop_back();
-        if (event == Json::parse_event_t::key) {
-            const auto& key = parsed.get_ref<const std::string&>();
-            if (!keys.back().insert(key).second) twice = key;
-        }
-        return !too_deep;
-    };
-    Json json;
-    try {
-        json = Json::parse(body, watch);
-    } catch (const Json::exception& error) {
-        // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
-        std::string_view what = error.what();
-        if (const auto end = what.find("] "); end != what.npos) what.remove_prefix(end + 2);
-        return std::unexpected(Problem{400, fmt::format("the body is not JSON: {}", what)});
-    }
-    if (too_deep)
-        return std::unexpected(
-            Problem{400, fmt::format("the body nests deeper than {} levels", depth_max)});
-    if (!twice.empty())
-        return std::unexpected(
-            Problem{400, fmt::format("the body names '{}' twice in one object", twice)});
-    if (!json.is_object()) return std::unexpected(Problem{400, "the body is not a JSON object"});
-    return json;
-}
-
-// The fields of one object, taken one by one; what is left in the end is unknown.
-class Fields {
-  public:
-    Fields(const Json& object, std::string pointer, std::vector<FieldError>& errors)
-        : object_(object), pointer_(std::move(pointer)), errors_(errors) {}
-
-    // Null where the field is not there; JSON's null is not there either.
-    const Json* take(const char* name) {
-        known_.insert(name);
-        const auto found = object_.find(name);
-        return found == object_.end() || found->is_null() ? nullptr : &*found;
-    }
-    void wrong(const std::string& name, std::string detail) {
-        errors_.push_back({pointer_ + "/" + pointer_token(name), std::move(detail)});
-    }
-
-    template <class Number>
-    void integer(const char* name, Number& into) {
-        std::optional<Number> value;
-        integer(name, value);
-        if (value) into = *value;
-    }
-    template <class Number>
-    void integer(const char* name, std::optional<Number>& into) {
-        const Json* value = take(name);
-        if (!value) return;
-        constexpr auto most = std::numeric_limits<Number>::max();
-        // Larger ones are doubles to the parser, smaller ones signed.
-        if (!value->is_number_unsigned() || value->get<std::uint64_t>() > most) {
-            wrong(name, fmt::format("must be a whole number from 0 to {}", most));
-        } else {
-            into = static_cast<Number>(value->get<std::uint64_t>());
-        }
-    }
-    void number(const char* name, double& into) {
-        const Json* value = take(name);
-        if (!value) return;
-        if (!value->is_number() || !std::isfinite(value->get<double>())) {
-            wrong(name, "must be a number");
-        } else {
-            into = value->get<double>();
-        }
-    }
-    void seconds(const char* name, Milliseconds& into) {
-        std::optional<Milliseconds> value;
-        seconds(name, value);
-        if (value) into = *value;
-    }
-    void seconds(const char* name, std::optional<Milliseconds>& into) {
-        double value = -1;
-        if (!take(name)) return;
-        const std::size_t before = errors_.size();
-        number(name, value);
-        if (errors_.size() != before) return;
-        if (value < 0 || value > 1e9) {
-            wrong(name, "must be a number of seconds, 0 or more");
-        } else {
-            into = std::chrono::round<Milliseconds>(std::chrono::duration<double>(value));
-        }
-    }
-    void boolean(const char* name, bool& into) {
-        const Json* value = take(name);
-        if (!value) return;
-        if (!value->is_boolean()) {
-            wrong(name, "must be true or false");
-        } else {
-            into = value->get<bool>();
-        }
-    }
-    void text(const char* name, std::string& into) {
-        std::optional<std::string> value;
-        text(name, value);
-        if (value) into = std::move(*value);
-    }
-    void text(const char* name, std::optional<std::string>& into) {
-        const Json* value = take(name);
-        if (!value) return;
-        if (!value->is_string()) {
-            wrong(name, "must be a string");
-        } else {
-            into = value->get<std::string>();
-        }
-    }
-    template <class Word, class Parse>
-    void word(const char* name, Word& into, Parse parse, const char* allowed) {
-        const Json* value = take(name);
-        if (!value) return;
-        const auto word = value->is_string() ? parse(value->get_ref<const std::string&>())
-                                             : decltype(parse(std::string_view()))();
-        if (!word) {
-            wrong(name, std::string("must be one of ") + allowed);
-        } else {
-            into = *word;
-        }
-    }
-    template <class Value, class Parse>
-    void address(const char* name, std::optional<Value>& into, Parse parse, const char* what) {
-        const Json* value = take(name);
-        if (!value) return;
-        if (value->is_string()) into = parse(value->get_ref<const std::string&>());
-        if (!into) wrong(name, std::string("must be ") + what);
-    }
-    void same(const char* name, const std::string& as_in_path) {
-        const Json* value = take(name);
-        if (value && *value != as_in_path)
-            wrong(name, fmt::format("must be '{}' as in the path, or be left out", as_in_path));
-    }
-    void ignore(std::initializer_list<const char*> shown) {
-        for (const char* name : shown) known_.insert(name);
-    }
-
-    ~Fields() {
-        for (const auto& [name, value] : object_.items()) {
-            if (!known_.contains(name)) wrong(name, "is no field of this resource");
-        }
-    }
-    Fields(const Fields&) = delete;
-    Fields& operator=(const Fields&) = delete;
-
-    const std::string& pointer() const noexcept { return pointer_; }
-    std::vector<FieldError>& errors() noexcept { return errors_; }
-
-  private:
-    const Json& object_;
-    std::string pointer_;
-    std::vector<FieldError>& errors_;
-    std::set<std::string, std::less<>> known_;
-};
 
 template <class Spec>
 Result<Spec, Problem> judged(Spec spec, std::vector<FieldError> errors) {
     // A field of the wrong type has not reached the specification: one error for it is enough.
     if (errors.empty()) errors = model::validate(spec);
     if (errors.empty()) return spec;
-    return std::unexpected(Problem{422, "the body says what is not allowed", std::move(errors)});
+    return std::unexpected(not_allowed(std::move(errors)));
 }
 
 // A number for all types, or an object by type.
@@ -287,6 +102,21 @@ model::Check read_check(const Json& object, const model::Defaults& defaults,
     fields.word("initial_status", check.initial_status, model::parse_health_status,
                 "unknown, healthy and unhealthy");
     return check;
+}
+
+// A name of a TSIG key, as the registry spells it.
+Result<std::string> parse_key_name(std::string_view text) {
+    const auto name = wire::Name::parse(text);
+    if (!name) return std::unexpected(name.error());
+    return name->lower_cased().print();
+}
+
+void read_zone_fields(Fields& fields, model::NamespaceSpec& spec) {
+    fields.boolean("reverse", spec.reverse);
+    fields.list("primaries", spec.primaries, model::parse_peer);
+    fields.list("notify", spec.notify, model::parse_peer);
+    fields.list("transfer", spec.transfer, model::parse_admission);
+    fields.list("updaters", spec.updaters, parse_key_name);
 }
 
 void read_record_types(Fields& fields, std::vector<model::RecordType>& into) {
@@ -415,11 +245,6 @@ Json instance_json(const model::Instance& instance) {
     return json;
 }
 
-std::string dump(const Json& json) {
-    // Text that came from probes may be no UTF-8.
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 // Names below which everything may have changed, where the changed ones are too many to name: the
 // service's and those beside it, or the whole zone.
 std::vector<std::string> subtrees_of(const model::Event& event) {
@@ -452,7 +277,8 @@ Result<model::NamespaceSpec, Problem> decode_namespace(std::string_view body, st
         fields.integer("ttl", spec.ttl);
         fields.integer("negative_ttl", spec.negative_ttl);
         fields.text("description", spec.description);
-        fields.ignore({"revision", "serial", "services"});
+        read_zone_fields(fields, spec);
+        fields.ignore({"revision", "serial", "services", "record_sets", "refreshed", "expired"});
     }
     spec.name = std::move(name);
     return judged(std::move(spec), std::move(errors));
@@ -535,7 +361,7 @@ Result<std::vector<model::InstanceSpec>, Problem> decode_instances(std::string_v
         }
     }
     if (errors.empty()) return specs;
-    return std::unexpected(Problem{422, "the body says what is not allowed", std::move(errors)});
+    return std::unexpected(not_allowed(std::move(errors)));
 }
 
 Result<model::HealthStatus, Problem> decode_health(std::string_view body) {
@@ -551,7 +377,37 @@ Result<model::HealthStatus, Problem> decode_health(std::string_view body) {
             fields.wrong("status", "must be one of healthy and unhealthy");
     }
     if (errors.empty()) return status;
-    return std::unexpected(Problem{422, "the body says what is not allowed", std::move(errors)});
+    return std::unexpected(not_allowed(std::move(errors)));
+}
+
+Result<wire::TsigKey, Problem> decode_key(std::string_view body, const wire::Name& name) {
+    const auto json = parse_object(body);
+    if (!json) return std::unexpected(json.error());
+    // Below 128 bits a secret can be guessed; longer than a block of SHA-512 it is hashed first
+    // (RFC 2104 §2), and a few of these are enough.
+    constexpr std::size_t secret_octets_least = 16, secret_octets_most = 512;
+    std::vector<FieldError> errors;
+    wire::TsigKey key{name, wire::TsigAlgorithm::HmacSha256, {}};
+    {
+        Fields fields(*json, "", errors);
+        fields.same("name", name.print());
+        fields.word("algorithm", key.algorithm, wire::parse_tsig_algorithm,
+                    "hmac-sha256, hmac-sha384 and hmac-sha512");
+        std::optional<std::string> secret;
+        fields.text("secret", secret);
+        if (secret) {
+            const auto octets = wire::parse_base64(*secret);
+            if (octets && octets->size() >= secret_octets_least &&
+                octets->size() <= secret_octets_most) {
+                key.secret = *octets;
+            } else {
+                fields.wrong("secret", "must be 16 to 512 octets in base64");
+            }
+        }
+        fields.ignore({"revision"});
+    }
+    if (errors.empty()) return key;
+    return std::unexpected(not_allowed(std::move(errors)));
 }
 
 Result<registry::Report, Problem> decode_report(std::string_view body) {
@@ -577,10 +433,32 @@ Result<registry::Report, Problem> decode_report(std::string_view body) {
             fields.wrong("error", "must be at most 1024 octets");
     }
     if (errors.empty()) return report;
-    return std::unexpected(Problem{422, "the body says what is not allowed", std::move(errors)});
+    return std::unexpected(not_allowed(std::move(errors)));
 }
 
-std::string print(const Namespace& within) {
+namespace {
+
+template <class Value>
+Json texts_of(const std::vector<Value>& values) {
+    Json texts = Json::array();
+    for (const Value& value : values) texts.push_back(model::print(value));
+    return texts;
+}
+
+Json problem_json(const tree::FileProblem& problem) {
+    Json json;
+    if (problem.at.line != 0) json = {{"line", problem.at.line}, {"column", problem.at.column}};
+    json["detail"] = problem.what;
+    return json;
+}
+
+Json problems_json(const std::vector<tree::FileProblem>& problems) {
+    Json json = Json::array();
+    for (const tree::FileProblem& problem : problems) json.push_back(problem_json(problem));
+    return json;
+}
+
+Json namespace_json(const Namespace& within) {
     Json json{{"name", within.spec.name},
               {"dns", within.spec.dns},
               {"ttl", within.spec.ttl},
@@ -588,8 +466,35 @@ std::string print(const Namespace& within) {
               {"description", within.spec.description},
               {"services", within.services.size()},
               {"revision", within.revision}};
-    if (within.spec.dns) json["serial"] = within.serial;
+    if (!within.spec.dns) return json;
+    json["serial"] = within.serial;
+    json["record_sets"] = within.records ? within.records->rrset_count() : 0;
+    json["reverse"] = within.spec.reverse;
+    json["primaries"] = texts_of(within.spec.primaries);
+    json["notify"] = texts_of(within.spec.notify);
+    json["transfer"] = texts_of(within.spec.transfer);
+    json["updaters"] = within.spec.updaters;
+    if (within.spec.is_secondary()) {
+        const bool was_refreshed = within.following.refreshed != WallTime();
+        json["refreshed"] =
+            was_refreshed ? Json(print_time(within.following.refreshed)) : Json(nullptr);
+        json["expired"] = within.following.expired;
+    }
+    return json;
+}
+
+}  // namespace
+
+std::string print(const Namespace& within) { return dump(namespace_json(within)); }
+
+std::string print(const Namespace& within, const tree::MasterFile& file) {
+    Json json = namespace_json(within);
+    json["warnings"] = problems_json(file.warnings);
     return dump(json);
+}
+
+std::string print_verdict(std::string_view would, const tree::MasterFile& file) {
+    return dump({{"would", would}, {"warnings", problems_json(file.warnings)}});
 }
 
 std::string print(const Namespace& within, const Service& service) {
@@ -668,6 +573,8 @@ std::string print_problem(const Problem& problem) {
     json["errors"] = Json::array();
     for (const FieldError& error : problem.errors)
         json["errors"].push_back({{"pointer", error.pointer}, {"detail", error.detail}});
+    for (const tree::FileProblem& error : problem.in_file)
+        json["errors"].push_back(problem_json(error));
     return dump(json);
 }
 

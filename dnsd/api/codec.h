@@ -12,6 +12,8 @@
 #include "zone/model/types.h"
 #include "zone/registry/registry.h"
 #include "zone/registry/state.h"
+#include "zone/tree/master_file.h"
+#include "zone/wire/tsig.h"
 
 namespace dnsd::api {
 
@@ -25,10 +27,16 @@ Result<model::ServiceSpec, Problem> decode_service(std::string_view body,
 Result<model::InstanceSpec, Problem> decode_instance(std::string_view body, std::string id);
 Result<std::vector<model::InstanceSpec>, Problem> decode_instances(std::string_view body);
 Result<model::HealthStatus, Problem> decode_health(std::string_view body);
+// Without a secret, if the body has none.
+Result<wire::TsigKey, Problem> decode_key(std::string_view body, const wire::Name& name);
 // Without names.
 Result<registry::Report, Problem> decode_report(std::string_view body);
 
 std::string print(const registry::Namespace& within);
+// The same, with the warnings about the zone file that it came in.
+std::string print(const registry::Namespace& within, const tree::MasterFile& file);
+// What a zone file would do: "create", "change" or "nothing"; and the warnings.
+std::string print_verdict(std::string_view would, const tree::MasterFile& file);
 std::string print(const registry::Namespace& within, const registry::Service& service);
 std::string print(const model::Instance& instance);
 std::string print(const model::Event& event);

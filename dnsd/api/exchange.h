@@ -25,6 +25,10 @@ struct Request {
     const std::string* header(std::string_view name) const noexcept;
 };
 
+// Of the body, lower case, without parameters; "": it does not say.
+std::string media_type(const Request& request);
+inline constexpr std::string_view zone_file_type = "text/dns";  // RFC 4027
+
 struct Reply {
     int status = 200;
     std::string body;

@@ -31,7 +31,7 @@ namespace {
 constexpr Milliseconds look_every(2'000);
 // Headers and what is read of a body at once.
 constexpr std::size_t connection_memory_octets = 24 * 1024;
-// A body that is too large is read and thrown away, so that the client reads our answer; up to
+// What a body has too much is read and thrown away, so that the client reads our answer; up to
 // here.
 constexpr std::size_t discarded_octets_max = 64 * 1024 * 1024;
 // What RFC 9325 §3.1 and §4.2 leave: TLS 1.2 and 1.3, ephemeral keys, authenticated encryption.
@@ -53,6 +53,9 @@ class MicroExchange final : public Exchange, public std::enable_shared_from_this
   public:
     MicroExchange(MicroFront& front, MHD_Connection* connection)
         : front_(&front), connection_(connection) {}
+
+    void limit_body(std::size_t octets_max) { body_octets_max_ = octets_max; }
+    std::size_t body_octets_max() const noexcept { return body_octets_max_; }
 
     void reply(Reply reply) override;
     void stream(std::string content_type, std::shared_ptr<Source> source) override;
@@ -78,7 +81,7 @@ class MicroExchange final : public Exchange, public std::enable_shared_from_this
     std::shared_ptr<Source> source_;
     std::string unsent_;  // of the source
     std::size_t sent_ = 0;
-    std::size_t discarded_ = 0;
+    std::size_t body_octets_max_ = 0, discarded_ = 0;
     bool dispatched_ = false, suspended_ = false, client_left_ = false, answered_ = false;
 };
 
@@ -86,10 +89,10 @@ class MicroFront final : public Front {
   public:
     MicroFront(io::Loop& loop, Limits limits, std::shared_ptr<const Certificate> certificate,
                Handler handler)
-        : limits_(limits),
+        : limits_(std::move(limits)),
           certificate_(std::move(certificate)),
           handler_(std::move(handler)),
-          handshakes_(loop, limits.idle_timeout, [this] { run_soon(); }),
+          handshakes_(loop, limits_.idle_timeout, [this] { run_soon(); }),
           run_soon_(loop, [this] { run(); }),
           look_(loop, [this] { look_at_clients(); }) {
         look_.repeat(look_every);
@@ -108,7 +111,6 @@ class MicroFront final : public Front {
 
     void dispatch(const std::shared_ptr<MicroExchange>& exchange);
     void run_soon() { run_soon_.start(Milliseconds(0)); }
-    const Limits& limits() const noexcept { return limits_; }
     Counters& counters() noexcept { return counters_; }
 
     std::unordered_set<MicroExchange*> suspended;  // each alive while it is in here
@@ -211,10 +213,10 @@ void MicroExchange::resume() {
 }
 
 MHD_Result MicroExchange::receive(const char* octets, std::size_t& size) {
-    if (request.body.size() + size <= front_->limits().body_octets_max && discarded_ == 0) {
+    if (discarded_ == 0 && size <= body_octets_max_ - request.body.size()) {
         request.body.append(octets, size);
     } else {
-        discarded_ += size + request.body.size();
+        discarded_ += size;
         request.body = {};
         if (discarded_ > discarded_octets_max) return MHD_NO;
     }
@@ -228,8 +230,7 @@ MHD_Result MicroExchange::proceed() {
         dispatched_ = true;
         if (discarded_ > 0) {
             front_->counters().body_too_large.add();
-            reply(reply_of({413, fmt::format("a body has at most {} octets",
-                                             front_->limits().body_octets_max)}));
+            reply(reply_of({413, fmt::format("a body has at most {} octets", body_octets_max_)}));
         } else {
             front_->dispatch(shared_from_this());
         }
@@ -251,8 +252,11 @@ MHD_Result MicroExchange::queue() {
             new std::shared_ptr<MicroExchange>(shared_from_this()),
             [](void* self) { delete static_cast<std::shared_ptr<MicroExchange>*>(self); });
     } else {
-        response = MHD_create_response_from_buffer(reply_->body.size(), reply_->body.data(),
-                                                   MHD_RESPMEM_MUST_COPY);
+        auto body = std::make_unique<std::string>(std::move(reply_->body));
+        response = MHD_create_response_from_buffer_with_free_callback_cls(
+            body->size(), body->data(), [](void* sent) { delete static_cast<std::string*>(sent); },
+            body.get());
+        if (response) (void)body.release();  // it is freed with the response
     }
     if (!response) return MHD_NO;
     if (!reply_->content_type.empty())
@@ -448,6 +452,7 @@ std::shared_ptr<MicroExchange> MicroFront::begin(MHD_Connection* connection, con
             return MHD_YES;
         },
         &request);
+    exchange->limit_body(limits_.body_octets_max(request));
     return exchange;
 }
 
@@ -462,8 +467,8 @@ MHD_Result MicroFront::on_request(void* front, MHD_Connection* connection, const
         *state = new std::shared_ptr<MicroExchange>(exchange);
         ++self.exchanges_;
         // Who asks before it sends hears at once that it need not.
-        if (waits && length && parse_unsigned(*length).value_or(0) > self.limits_.body_octets_max) {
-            std::size_t too_many = self.limits_.body_octets_max + 1;
+        if (waits && length && parse_unsigned(*length).value_or(0) > exchange->body_octets_max()) {
+            std::size_t too_many = exchange->body_octets_max() + 1;
             exchange->receive(nullptr, too_many);
             return exchange->proceed();
         }
@@ -561,12 +566,18 @@ const std::string* Request::header(std::string_view name) const noexcept {
     return nullptr;
 }
 
+std::string media_type(const Request& request) {
+    const std::string* type = request.header("Content-Type");
+    if (!type) return "";
+    return lower_cased(trimmed(std::string_view(*type).substr(0, type->find(';'))));
+}
+
 Result<std::unique_ptr<Front>> Front::open(io::Loop& loop, std::vector<SocketAddress> listen,
                                            Limits limits,
                                            std::shared_ptr<const Certificate> certificate,
                                            Handler handler) {
-    auto front =
-        std::make_unique<MicroFront>(loop, limits, std::move(certificate), std::move(handler));
+    auto front = std::make_unique<MicroFront>(loop, std::move(limits), std::move(certificate),
+                                              std::move(handler));
     for (const SocketAddress& address : listen) {
         if (auto listening = front->listen(loop, address); !listening)
             return std::unexpected(listening.error());

@@ -23,7 +23,8 @@ class Front {
     struct Limits {
         unsigned connections_max = 20'000;
         unsigned connections_per_client_max = 20'000;
-        std::size_t body_octets_max = 4 * 1024 * 1024;
+        // Asked once its head is there.
+        std::function<std::size_t(const Request&)> body_octets_max;
         Milliseconds idle_timeout{60'000};
     };
     using Handler = std::function<void(std::shared_ptr<Exchange>)>;

@@ -24,15 +24,27 @@ bool is_cross_site(const Request& request) {
 }
 
 bool changes_registry(const Route& route) {
-    return route.method != "GET" && route.path.starts_with("/v1/namespaces");
+    return route.method != "GET" &&
+           (route.path.starts_with("/v1/namespaces") || route.path.starts_with("/v1/zones") ||
+            route.path.starts_with("/v1/keys"));
+}
+
+// Whose namespace a token must be for; nothing: what the route does is for none alone.
+std::optional<std::string> namespace_asked(const Route& route, const Request& request,
+                                           const std::vector<std::string>& names) {
+    if (route.path.find("{zone}") != route.path.npos) return zone_name(names[0]);
+    if (route.path.find("{namespace}") != route.path.npos)
+        return names[0] == "@" ? "." : lower_cased(names[0]);
+    for (const auto& [name, value] : request.query) {
+        if (name == "namespace") return value == "@" ? "." : lower_cased(value);
+    }
+    return std::nullopt;
 }
 
 // What curl -d sends without being asked passes as JSON.
 bool is_json(const Request& request) {
-    const std::string* type = request.header("Content-Type");
-    if (!type || request.body.empty()) return true;
-    const std::string media =
-        lower_cased(trimmed(std::string_view(*type).substr(0, type->find(';'))));
+    const std::string media = media_type(request);
+    if (media.empty() || request.body.empty()) return true;
     return media == "application/json" || media == "application/x-www-form-urlencoded";
 }
 
@@ -64,6 +76,8 @@ Handlers::Handlers(io::Loop& loop, Surroundings& surroundings, std::shared_ptr<C
       clock_(clock),
       started_(clock.wall()),
       state_(registry_.state()),
+      zones_(registry_.zones()),
+      work_(loop),
       waiters_(loop, registry_),
       watch_(loop, registry_, *surroundings.events),
       changes_(loop, registry_, *surroundings.events, clock),
@@ -80,7 +94,8 @@ void Handlers::handle(const std::shared_ptr<Exchange>& exchange) {
     }
     const Route& route = *found->route;
     Call call{exchange, std::move(found->names), {}};
-    if (auto problem = judge_token(route, call)) return call.refuse(*problem);
+    if (auto problem = judge_token(route, request, call.names, call.readable))
+        return call.refuse(*problem);
     if (!surroundings_.following.centres.empty() && changes_registry(route)) {
         return call.refuse({421, fmt::format("this is a replica; changes are made at {}",
                                              fmt::join(surroundings_.following.centres, " or "))});
@@ -88,15 +103,20 @@ void Handlers::handle(const std::shared_ptr<Exchange>& exchange) {
     if (is_cross_site(request))
         return call.refuse({403, "pages of other sites may not change anything here"});
     if (auto problem = judge_query(route, request)) return call.refuse(*problem);
-    if (!route.body.empty() && !is_json(request))
-        return call.refuse({415, "the body must be application/json"});
+    const bool is_zone_file = route.takes_zone_file && media_type(request) == zone_file_type;
+    if (!route.body.empty() && !is_zone_file && !is_json(request))
+        return call.refuse({415, route.takes_zone_file
+                                     ? "the body must be application/json or text/dns"
+                                     : "the body must be application/json"});
     (this->*route.handler)(call);
 }
 
-std::optional<Problem> Handlers::judge_token(const Route& route, Call& call) const {
+std::optional<Problem> Handlers::judge_token(const Route& route, const Request& request,
+                                             const std::vector<std::string>& names,
+                                             std::set<std::string>& readable) const {
     if (!tokens_.are_wanted() || route.role == Role::None) return std::nullopt;
     if (metrics_open_ && route.handler == &Handlers::show_metrics) return std::nullopt;
-    const std::string* header = call.request().header("Authorization");
+    const std::string* header = request.header("Authorization");
     constexpr std::string_view scheme = "Bearer ";
     if (!header || header->size() <= scheme.size() ||
         !equal_ignoring_case(std::string_view(*header).substr(0, scheme.size()), scheme))
@@ -109,18 +129,24 @@ std::optional<Problem> Handlers::judge_token(const Route& route, Call& call) con
                                         route.role == Role::Write ? "write" : "report")};
     if (token->namespaces.empty()) return std::nullopt;
     if (route.reach == Reach::Narrowed) {
-        call.readable.insert(token->namespaces.begin(), token->namespaces.end());
+        readable.insert(token->namespaces.begin(), token->namespaces.end());
         return std::nullopt;
     }
-    const bool in_path = route.path.find("{namespace}") != route.path.npos;
-    const auto wanted =
-        in_path ? std::optional(lower_cased(call.names[0])) : call.query("namespace");
+    const auto wanted = namespace_asked(route, request, names);
     if (!wanted)
         return Problem{403, fmt::format("the token is for namespace {} alone",
                                         fmt::join(token->namespaces, ", "))};
-    if (std::ranges::find(token->namespaces, lower_cased(*wanted)) == token->namespaces.end())
+    if (std::ranges::find(token->namespaces, *wanted) == token->namespaces.end())
         return Problem{403, fmt::format("the token is not for namespace {}", *wanted)};
     return std::nullopt;
+}
+
+bool Handlers::awaits_zone_file(const Request& request) const {
+    if (media_type(request) != zone_file_type) return false;
+    const auto found = find_route(request);
+    std::set<std::string> readable;
+    return found && found->route->takes_zone_file &&
+           !judge_token(*found->route, request, found->names, readable);
 }
 
 void Handlers::news(const registry::Published& published) {
@@ -146,23 +172,25 @@ void Handlers::set_tokens(Tokens tokens) {
     xds_holds_.release_all();
 }
 
-void Handlers::submit(const Call& call, registry::Change change, Render render) {
+void Handlers::submit(const Call& call, registry::Change change, Render render, Explain explain) {
     if (auto problem = read_preconditions(call.request(), change)) return call.refuse(*problem);
+    // That of a record set is among its prerequisites: its zone is there.
+    if (std::holds_alternative<registry::ChangeRecords>(change.what)) change.if_none_match = false;
     const bool if_exists = call.flag("if_exists");
-    registry_.submit(
-        std::move(change), [courier = courier_, exchange = call.exchange, if_exists,
-                            render = std::move(render)](registry::Outcome outcome) mutable {
-            courier->post([exchange = std::move(exchange), if_exists, render = std::move(render),
-                           outcome = std::move(outcome)] {
-                if (outcome) {
-                    exchange->reply(render(*outcome));
-                } else if (if_exists && outcome.error().kind == registry::Refusal::Kind::NotFound) {
-                    exchange->reply({200, R"({"revision":null})"});
-                } else {
-                    exchange->reply(reply_of(problem_of(outcome.error())));
-                }
-            });
+    registry_.submit(std::move(change), [courier = courier_, exchange = call.exchange, if_exists,
+                                         render = std::move(render), explain = std::move(explain)](
+                                            registry::Outcome outcome) mutable {
+        courier->post([exchange = std::move(exchange), if_exists, render = std::move(render),
+                       explain = std::move(explain), outcome = std::move(outcome)] {
+            if (outcome) {
+                exchange->reply(render(*outcome));
+            } else if (if_exists && outcome.error().kind == registry::Refusal::Kind::NotFound) {
+                exchange->reply({200, R"({"revision":null})"});
+            } else {
+                exchange->reply(reply_of(explain(problem_of(outcome.error()))));
+            }
         });
+    });
 }
 
 // Once: caches treat it unevenly, some as "keep for a while".

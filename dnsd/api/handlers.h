@@ -1,16 +1,20 @@
 // What the API does with a request. Belongs to the API's thread.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/io/work.h"
 #include "base/metrics.h"
 #include "dnsd/api/changes.h"
 #include "dnsd/api/courier.h"
 #include "dnsd/api/following.h"
 #include "dnsd/api/forwarding.h"
+#include "dnsd/api/record_sets.h"
 #include "dnsd/api/routes.h"
 #include "dnsd/api/tokens.h"
 #include "dnsd/api/waiters.h"
@@ -19,6 +23,9 @@
 #include "zone/model/types.h"
 #include "zone/registry/registry.h"
 #include "zone/store/store.h"
+#include "zone/tree/master_file.h"
+#include "zone/tree/zone_set.h"
+#include "zone/wire/name.h"
 
 namespace dnsd::api {
 
@@ -32,6 +39,8 @@ struct Surroundings {
     std::vector<MetricSource> metrics;
     std::vector<SocketAddress> dns_addresses;
     std::string version;
+    // A secondary asks its primaries now. Any thread; empty: nothing here does.
+    std::function<void(const std::string& zone)> refresh = {};
 };
 
 class Handlers {
@@ -43,6 +52,9 @@ class Handlers {
     void handle(const std::shared_ptr<Exchange>& exchange);
     void news(const registry::Published& published);
     void stop();  // whoever waits or watches is let go
+    // Whether the body that follows may be a zone file: the route takes one, it says that it is
+    // one, and its token may send it. Asked before anything of it is read.
+    bool awaits_zone_file(const Request& request) const;
 
     void set_tokens(Tokens tokens);
     void set_metrics_open(bool open) { metrics_open_ = open; }
@@ -56,6 +68,20 @@ class Handlers {
     void show_namespace(const Call& call);
     void put_namespace(const Call& call);
     void delete_namespace(const Call& call);
+    void list_zones(const Call& call);
+    void show_zone(const Call& call);
+    void put_zone(const Call& call);
+    void delete_zone(const Call& call);
+    void refresh_zone(const Call& call);
+    void list_record_sets(const Call& call);
+    void change_record_sets(const Call& call);
+    void show_record_set(const Call& call);
+    void put_record_set(const Call& call);
+    void delete_record_set(const Call& call);
+    void list_keys(const Call& call);
+    void show_key(const Call& call);
+    void put_key(const Call& call);
+    void delete_key(const Call& call);
     void list_services(const Call& call);
     void show_service(const Call& call);
     void put_service(const Call& call);
@@ -90,10 +116,46 @@ class Handlers {
     bool awaits_centre() const;
     using Render = std::function<Reply(const registry::Applied&)>;
 
-    std::optional<Problem> judge_token(const Route& route, Call& call) const;
+    // `readable`: the namespaces that the answer keeps to; empty: all.
+    std::optional<Problem> judge_token(const Route& route, const Request& request,
+                                       const std::vector<std::string>& names,
+                                       std::set<std::string>& readable) const;
     void discover(XdsType type, const Call& call);
-    void submit(const Call& call, registry::Change change, Render render);
+    using Explain = std::function<Problem(Problem)>;  // may say more, or less
+    void submit(const Call& call, registry::Change change, Render render,
+                Explain explain = std::identity());
     void warn_of_zero_ttl(bool is_zero);
+    void put_namespace(const Call& call, model::NamespaceSpec spec);
+    // What the body says. A SOA that the zone has of its own keeps what is not said about it.
+    Result<model::NamespaceSpec, Problem> namespace_wanted(const Call& call,
+                                                           const std::string& name);
+
+    // The zone that the path names, as it is now.
+    struct ZoneFound {
+        std::shared_ptr<const registry::State> state;
+        const registry::Namespace* within;
+        wire::Name apex;
+        std::shared_ptr<const tree::Zone> served;
+    };
+    Result<ZoneFound, Problem> find_zone(const Call& call);
+    // As ?view= chooses: the plain record sets, or all that is served.
+    Result<std::shared_ptr<const tree::Zone>, Problem> view(const Call& call,
+                                                            const ZoneFound& zone) const;
+    void export_zone(const Call& call, const ZoneFound& zone);
+    void import_zone(const Call& call, const wire::Name& apex);
+    void imported(const Call& call, model::NamespaceSpec spec, tree::MasterFile file);
+    void change_record_sets(const Call& call, const ZoneFound& zone,
+                            const std::vector<RecordSetChange>& changes, bool is_batch,
+                            Render render);
+    // In the thread pool, unless too much waits there.
+    template <class Job, class Done>
+    void beside_the_loop(const Call& call, Job job, Done done) {
+        if (work_.under_way() >= jobs_max)
+            return call.refuse({503, "too many zones are being read or written just now"});
+        work_.run(std::move(job), std::move(done));
+    }
+    static constexpr std::size_t jobs_max = 64;  // each holds a zone's text
+
     // Names as the registry spells them: of the path, and of ?namespace=&service=.
     std::string namespace_name(const std::string& asked) const;
     std::string namespace_name(const Call& call) const { return namespace_name(call.names[0]); }
@@ -113,6 +175,8 @@ class Handlers {
     bool warned_of_zero_ttl_ = false;
     std::vector<SocketAddress> api_addresses_;
     SnapshotView<registry::State> state_;
+    SnapshotView<tree::ZoneSet> zones_;
+    io::Work work_;
     Waiters waiters_;
     Watch watch_;
     Changes changes_;

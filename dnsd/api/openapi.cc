@@ -23,7 +23,50 @@ constexpr std::string_view schemas = R"json({
     "description": {"type": "string"},
     "services": {"type": "integer", "readOnly": true},
     "revision": {"type": "integer", "readOnly": true},
-    "serial": {"type": "integer", "readOnly": true}}},
+    "serial": {"type": "integer", "readOnly": true},
+    "record_sets": {"type": "integer", "readOnly": true},
+    "reverse": {"type": "boolean", "default": false},
+    "primaries": {"type": "array", "items": {"$ref": "#/components/schemas/Peer"}},
+    "notify": {"type": "array", "items": {"$ref": "#/components/schemas/Peer"}},
+    "transfer": {"type": "array", "items": {"type": "string",
+        "description": "192.0.2.0/24, key xfr.example.org, or both"}},
+    "updaters": {"type": "array", "items": {"type": "string", "description": "A TSIG key's name"}},
+    "refreshed": {"type": ["string", "null"], "format": "date-time", "readOnly": true},
+    "expired": {"type": "boolean", "readOnly": true},
+    "warnings": {"type": "array", "readOnly": true,
+        "description": "Of the zone file that came",
+        "items": {"$ref": "#/components/schemas/FileProblem"}}}},
+"Peer": {"type": "string", "description": "192.0.2.1:53, or [2001:db8::1]:53 key xfr.example.org"},
+"FileProblem": {"type": "object", "properties": {"line": {"type": "integer", "minimum": 1},
+    "column": {"type": "integer", "minimum": 1}, "detail": {"type": "string"}}},
+"ZoneList": {"type": "object", "properties": {"revision": {"type": "integer"},
+    "zones": {"type": "array", "items": {"$ref": "#/components/schemas/Namespace"}},
+    "truncated": {"type": "boolean"}, "next_page_token": {"type": "string"}}},
+"ZoneChanged": {"type": "object", "properties": {"revision": {"type": "integer"},
+    "serial": {"type": "integer"}}},
+"RecordSet": {"type": "object", "additionalProperties": false, "required": ["records"],
+    "properties": {"name": {"type": "string"}, "type": {"type": "string"},
+        "ttl": {"$ref": "#/components/schemas/Seconds32"},
+        "records": {"type": "array", "minItems": 1, "items": {"type": "string"}}}},
+"RecordSetList": {"type": "object", "properties": {"revision": {"type": "integer"},
+    "serial": {"type": "integer"},
+    "record_sets": {"type": "array", "items": {"$ref": "#/components/schemas/RecordSet"}},
+    "truncated": {"type": "boolean"}, "next_page_token": {"type": "string"}}},
+"RecordSetChanges": {"type": "object", "additionalProperties": false, "required": ["changes"],
+    "properties": {"changes": {"type": "array", "minItems": 1, "items": {
+        "type": "object", "additionalProperties": false, "required": ["action", "name", "type"],
+        "properties": {"action": {"enum": ["create", "upsert", "delete"]},
+            "name": {"type": "string"}, "type": {"type": "string"},
+            "ttl": {"$ref": "#/components/schemas/Seconds32"},
+            "records": {"type": "array", "items": {"type": "string"}}}}}}},
+"Key": {"type": "object", "additionalProperties": false, "properties": {
+    "name": {"type": "string"},
+    "algorithm": {"enum": ["hmac-sha256", "hmac-sha384", "hmac-sha512"], "default": "hmac-sha256"},
+    "secret": {"type": "string", "contentEncoding": "base64"},
+    "revision": {"type": "integer", "readOnly": true}}},
+"KeyList": {"type": "object", "properties": {"revision": {"type": "integer"},
+    "keys": {"type": "array", "items": {"$ref": "#/components/schemas/Key"}},
+    "truncated": {"type": "boolean"}, "next_page_token": {"type": "string"}}},
 "NamespaceList": {"type": "object", "properties": {"revision": {"type": "integer"},
     "namespaces": {"type": "array", "items": {"$ref": "#/components/schemas/Namespace"}},
     "truncated": {"type": "boolean"}, "next_page_token": {"type": "string"}}},
@@ -163,7 +206,8 @@ constexpr std::string_view schemas = R"json({
 "Problem": {"type": "object", "properties": {"type": {"type": "string"},
     "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"},
     "errors": {"type": "array", "items": {"type": "object", "properties": {
-        "pointer": {"type": "string"}, "detail": {"type": "string"}}}}}}
+        "pointer": {"type": "string"}, "detail": {"type": "string"},
+        "line": {"type": "integer"}, "column": {"type": "integer"}}}}}}
 })json";
 
 Json reference(std::string_view schema) {
@@ -172,6 +216,12 @@ Json reference(std::string_view schema) {
 
 Json content(std::string_view type, std::string_view schema) {
     return {{std::string(type), {{"schema", reference(schema)}}}};
+}
+
+Json json_or_zone_file(std::string_view schema) {
+    Json both = content("application/json", schema);
+    both[std::string(zone_file_type)] = {{"schema", {{"type", "string"}}}};
+    return both;
 }
 
 Json parameters_of(const Route& route) {
@@ -195,13 +245,17 @@ Json parameters_of(const Route& route) {
 Json operation_of(const Route& route) {
     Json operation{{"summary", route.summary}, {"parameters", parameters_of(route)}};
     if (!route.body.empty())
-        operation["requestBody"] = {{"required", true},
-                                    {"content", content("application/json", route.body)}};
+        operation["requestBody"] = {
+            {"required", true},
+            {"content", route.takes_zone_file ? json_or_zone_file(route.body)
+                                              : content("application/json", route.body)}};
+    const bool writes_zone_file = route.takes_zone_file && route.method == "GET";
     Json responses = Json::object();
     for (const int status : route.statuses) {
         Json response{{"description", status < 300 ? "As asked" : std::string(title_of(status))}};
         if (status < 300 && !route.reply.empty())
-            response["content"] = content("application/json", route.reply);
+            response["content"] = writes_zone_file ? json_or_zone_file(route.reply)
+                                                   : content("application/json", route.reply);
         if (status >= 300 && route.reply != "Readiness")
             response["content"] = content("application/problem+json", "Problem");
         responses[std::to_string(status)] = std::move(response);

@@ -39,6 +39,9 @@ std::string_view title_of(int status) noexcept {
 
 Problem problem_of(const registry::Refusal& refusal) {
     const auto status = [&] {
+        // What a change of record sets took for granted, and somebody has just changed.
+        if (refusal.rcode == wire::Rcode::NxRrset) return 404;
+        if (refusal.rcode == wire::Rcode::YxRrset) return 409;
         switch (refusal.kind) {
             case registry::Refusal::Kind::NotFound:
                 return 404;

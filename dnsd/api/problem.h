@@ -8,6 +8,7 @@
 #include "dnsd/api/exchange.h"
 #include "zone/model/validate.h"
 #include "zone/registry/registry.h"
+#include "zone/tree/master_file.h"
 
 namespace dnsd::api {
 
@@ -15,6 +16,7 @@ struct Problem {
     int status;
     std::string detail;
     std::vector<model::FieldError> errors = {};
+    std::vector<tree::FileProblem> in_file = {};  // of a body that is a zone file
 };
 
 std::string_view title_of(int status) noexcept;  // "Not Found"

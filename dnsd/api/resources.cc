@@ -5,6 +5,8 @@
 #include "dnsd/api/codec.h"
 #include "dnsd/api/handlers.h"
 #include "dnsd/api/listing.h"
+#include "dnsd/api/replies.h"
+#include "zone/registry/hosted.h"
 
 namespace dnsd::api {
 
@@ -14,17 +16,6 @@ using registry::Change;
 namespace {
 
 constexpr double wait_seconds_max = 60;
-
-Reply with_etag(std::string body, model::Revision revision, bool created = false) {
-    return {created ? 201 : 200,
-            std::move(body),
-            "application/json",
-            {{"ETag", fmt::format("\"{}\"", revision)}}};
-}
-
-Reply deleted(const Applied& applied) {
-    return {200, fmt::format(R"({{"revision":{}}})", applied.revision)};
-}
 
 Problem no_namespace(const std::string& name) {
     return {404, fmt::format("there is no namespace {}", name)};
@@ -37,16 +28,6 @@ Problem no_service(const std::string& namespace_name, const std::string& name) {
 Problem no_instance(const std::string& service, const std::string& id) {
     return {404, fmt::format("there is no instance {} of service {}", id, service)};
 }
-
-// ?dry_run: what a PUT would do, as far as the resource itself goes.
-template <class Spec>
-Reply would(const Spec* current, const Spec& wanted) {
-    const char* what = !current ? "create" : *current == wanted ? "nothing" : "change";
-    return {200, fmt::format(R"({{"would":"{}"}})", what)};
-}
-
-// A neighbour in the same transaction may have removed what was just put.
-Reply gone_again() { return reply_of({409, "it was deleted at the same moment"}); }
 
 }  // namespace
 
@@ -72,14 +53,27 @@ void Handlers::show_namespace(const Call& call) {
 
 void Handlers::put_namespace(const Call& call) {
     const std::string name = namespace_name(call);
-    auto spec = decode_namespace(call.request().body, name, surroundings_.defaults);
+    auto spec = namespace_wanted(call, name);
     if (!spec) return call.refuse(spec.error());
+    put_namespace(call, std::move(*spec));
+}
+
+Result<model::NamespaceSpec, Problem> Handlers::namespace_wanted(const Call& call,
+                                                                 const std::string& name) {
+    model::Defaults defaults = surroundings_.defaults;
+    const registry::Namespace* there = state_.latest().find_namespace(name);
+    if (there && registry::has_own_apex(*there)) defaults.negative_ttl = there->spec.negative_ttl;
+    return decode_namespace(call.request().body, name, defaults);
+}
+
+void Handlers::put_namespace(const Call& call, model::NamespaceSpec spec) {
+    const std::string name = spec.name;
     if (call.flag("dry_run")) {
         const registry::Namespace* there = state_.latest().find_namespace(name);
-        return call.reply(would(there ? &there->spec : nullptr, *spec));
+        return call.reply(would(there ? &there->spec : nullptr, spec));
     }
-    warn_of_zero_ttl(spec->ttl == 0);
-    submit(call, Change{.what = registry::PutNamespace{std::move(*spec)}, .if_match = {}},
+    warn_of_zero_ttl(spec.ttl == 0);
+    submit(call, Change{.what = registry::PutNamespace{std::move(spec)}, .if_match = {}},
            [name](const Applied& applied) {
                const registry::Namespace* within = applied.state->find_namespace(name);
                if (!within) return gone_again();

@@ -52,6 +52,7 @@ struct Route {
     std::string_view reply;  // the same
     std::vector<int> statuses;
     Reach reach = Reach::Asked;
+    bool takes_zone_file = false;  // text/dns, beside JSON: as the body, or as the reply of a GET
 };
 
 std::span<const Route> route_table() noexcept;

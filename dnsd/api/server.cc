@@ -65,7 +65,11 @@ class RealServer final : public Server {
         auto front = Front::open(
             loop_, options_.listen,
             {options_.connections_max, options_.connections_per_client_max,
-             options_.body_octets_max, options_.idle_timeout},
+             [this](const Request& request) {
+                 return handlers_->awaits_zone_file(request) ? options_.zone_octets_max
+                                                             : options_.body_octets_max;
+             },
+             options_.idle_timeout},
             std::move(files->certificate),
             [this](std::shared_ptr<Exchange> exchange) { handlers_->handle(exchange); });
         if (!front) return std::unexpected(front.error());

@@ -24,6 +24,7 @@ class Server {
         unsigned connections_max = 20'000;
         unsigned connections_per_client_max = 20'000;
         std::size_t body_octets_max = 4 * 1024 * 1024;
+        std::size_t zone_octets_max = 64 * 1024 * 1024;  // of a body that is a zone file
         Milliseconds idle_timeout{60'000};
     };
 

@@ -68,7 +68,7 @@ Result<Tokens> Tokens::parse(std::string_view text, const std::string& file) {
         if (!role) return wrong("there is no such role");
         Token token{*hash, *role, {}};
         for (std::size_t i = 2; i < words.size(); ++i)
-            token.namespaces.push_back(lower_cased(words[i]));
+            token.namespaces.push_back(words[i] == "@" ? "." : lower_cased(words[i]));
         tokens.tokens_.push_back(std::move(token));
     }
     return tokens;

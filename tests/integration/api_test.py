@@ -242,8 +242,11 @@ def test_the_description_fits_the_server(dnsd):
     assert document["openapi"].startswith("3.")
     make_service(dnsd.api, {"check": {"type": "custom"}})
     dnsd.api.put(I1, GOOD)
-    names = {"{namespace}": "demo.internal", "{service}": "web", "{instance}": "i-1"}
-    shown = {"Namespace": NAMESPACE, "Service": WEB, "Instance": I1}
+    dnsd.api.put("/v1/keys/xfr.example.org")
+    names = {"{namespace}": "demo.internal", "{service}": "web", "{instance}": "i-1", "{zone}": "demo.internal",
+             "{name}": "@", "{type}": "SOA", "{key}": "xfr.example.org"}
+    shown = {"Namespace": NAMESPACE, "Service": WEB, "Instance": I1, "Key": "/v1/keys/xfr.example.org",
+             "RecordSet": "/v1/zones/demo.internal/records/@/SOA"}
     for path, operations in document["paths"].items():
         real = path
         for name, value in names.items():

@@ -142,3 +142,88 @@ def test_completion_names_commands_and_options(shell):
         probe = script + 'COMP_WORDS=(dnsctl namespace cr); COMP_CWORD=2; _dnsctl; echo "${COMPREPLY[@]}"'
         done = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "create"
+        assert "zone') words='list show create import export check delete refresh" in script
+
+
+ZONE_FILE = """$TTL 300
+@ SOA ns1 hostmaster 7 3600 600 86400 60
+@ NS ns1
+ns1 A 192.0.2.53
+www 60 A 192.0.2.1
+"""
+
+
+def test_zones_come_and_go_as_files(dnsd, dnsctl, tmp_path):
+    file = write(tmp_path, ZONE_FILE)
+    assert "would create the zone" in dnsctl("zone", "check", "example.org", str(file))
+    assert dnsctl("zone", "list").splitlines() == ["NAME  SERIAL  RECORD_SETS  SERVICES  PRIMARIES  REVISION"]
+    assert "serial        7" in dnsctl("zone", "import", "example.org", str(file))
+    assert "example.org  7       4" in dnsctl("zone", "list")
+    exported = dnsctl("zone", "export", "example.org")
+    assert "www.example.org. 60 IN A 192.0.2.1\n" in exported
+    again = subprocess.run([DNSCTL, "--server", dnsd.url, "zone", "check", "example.org", "-"], input=exported,
+                           capture_output=True, text=True, check=True)
+    assert again.stdout == "stdin: no errors; to import it would change nothing\n"
+    assert json.loads(dnsctl("--json", "zone", "show", "example.org"))["record_sets"] == 4
+    make_service(dnsd.api)
+    dnsctl("register", "demo.internal", "web", "i-1", "--ipv4", "192.0.2.1", "--port", "80")
+    assert "i-1.web" in dnsctl("zone", "export", "demo.internal", "--served")
+    assert "i-1.web" not in dnsctl("zone", "export", "demo.internal")
+    assert "no primaries" in dnsctl("zone", "refresh", "example.org", status=1)
+    dnsctl("zone", "delete", "example.org")
+    assert "no zone example.org" in dnsctl("zone", "export", "example.org", status=1)
+    dnsctl("zone", "create", ".", "negative_ttl=9")
+    assert json.loads(dnsctl("--json", "zone", "show", "."))["negative_ttl"] == 9
+
+
+def test_problems_of_zone_files_are_told_as_compilers_do(dnsd, tmp_path):
+    def run(command, text):
+        file = write(tmp_path, text)
+        done = subprocess.run([DNSCTL, "--server", dnsd.url, "zone", command, "example.org", str(file)],
+                              capture_output=True, text=True, check=False)
+        return done.returncode, [line.removeprefix(str(file)) for line in done.stderr.splitlines()]
+
+    status, lines = run("check", ZONE_FILE + "www A 192.0.2.256\nmail MX nonsense\n")
+    assert status == 1 and [line.split(": ")[:2] for line in lines] == [
+        [lines[0].split(": ")[0], "error"], [lines[1].split(": ")[0], "error"]]
+    assert lines[0].startswith(":6:") and lines[1].startswith(":7:")
+    assert run("import", ZONE_FILE + "www A 192.0.2.256\n")[0] == 1
+    assert dnsd.api.get("/v1/zones")["zones"] == []
+    status, lines = run("import", ZONE_FILE + "www 30 A 192.0.2.2\n")
+    assert status == 0 and lines[0].startswith(":6:") and ": warning: " in lines[0]
+    status, lines = run("check", "")
+    assert status == 1 and lines[0].startswith(": error: ")
+    missing = subprocess.run([DNSCTL, "--server", dnsd.url, "zone", "check", "example.org", str(tmp_path / "none")],
+                             capture_output=True, text=True, check=False)
+    assert missing.returncode == 1 and "No such file" in missing.stderr
+
+
+def test_record_sets_by_hand(dnsd, dnsctl, tmp_path):
+    dnsctl("zone", "import", "example.org", str(write(tmp_path, ZONE_FILE)))
+    assert "mail" in dnsctl("record", "set", "example.org", "mail", "A", "192.0.2.7", "192.0.2.8", "--ttl", "60")
+    assert dnsd.addresses("mail.example.org") == ["192.0.2.7", "192.0.2.8"]
+    dnsctl("record", "set", "example.org", "@", "MX", "10 mail")
+    dnsctl("record", "set", "example.org", "*", "TXT", '"hello world"')
+    assert dnsctl("record", "get", "example.org", "@", "MX").splitlines() == [
+        "NAME  TTL  TYPE  DATA", "@     5    MX    10 mail.example.org."]
+    rows = [line.split(maxsplit=3) for line in dnsctl("record", "list", "example.org").splitlines()[1:]]
+    assert ["*", "5", "TXT", '"hello world"'] in rows and ["mail", "60", "A", "192.0.2.8"] in rows
+    assert "192.0.2.7" not in dnsctl("record", "list", "example.org", "--name", "@")
+    assert "ns1" not in dnsctl("record", "list", "example.org", "--type", "TXT")
+    assert "/records/0" in dnsctl("record", "set", "example.org", "mail", "A", "nonsense", status=1)
+    dnsctl("record", "delete", "example.org", "mail", "A")
+    assert "no record set mail A" in dnsctl("record", "delete", "example.org", "mail", "A", status=1)
+    dnsctl("record", "set", "example.org", "mail", "A", status=2)
+
+
+def test_keys_by_hand(dnsd, dnsctl, tmp_path):
+    drawn = json.loads(dnsctl("--json", "key", "add", "xfr.example.org", "--algorithm", "hmac-sha512"))
+    assert len(drawn["secret"]) == 88
+    secret = write(tmp_path, "MDEyMzQ1Njc4OWFiY2RlZg==\n")
+    assert "MDEy" not in dnsctl("key", "add", "own", "--secret-file", str(secret))
+    listed = dnsctl("key", "list")
+    assert "xfr.example.org  hmac-sha512" in listed and drawn["secret"] not in listed
+    dnsctl("zone", "create", "example.org", 'transfer=["key own"]')
+    assert "example.org" in dnsctl("key", "delete", "own", status=1)
+    dnsctl("key", "delete", "xfr.example.org")
+    assert "xfr" not in dnsctl("key", "list")

@@ -325,7 +325,7 @@ def test_what_we_do_not_serve_has_its_rcode(dnsd):
     def rcode(question) -> str:
         return dns.rcode.to_text(dns.query.udp(question, address, 10, port).rcode())
 
-    for opcode in (1, 2, 4, 5):
+    for opcode in (1, 2):
         question = dns.message.make_query(NAME, "A")
         question.set_opcode(opcode)
         assert rcode(question) == "NOTIMP", opcode

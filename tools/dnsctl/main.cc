@@ -2,146 +2,20 @@
 // 2: `apply` changed something, or the command line was wrong.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <thread>
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "tools/dnsctl/api.h"
-#include "tools/dnsctl/apply.h"
+#include "tools/dnsctl/commands.h"
 #include "tools/dnsctl/completion.h"
 #include "tools/dnsctl/lookup.h"
-#include "tools/dnsctl/resolv_conf.h"
-#include "tools/dnsctl/table.h"
 
 namespace dnsd::ctl {
 
 namespace {
-
-// What a command line says; each command reads what is its own.
-struct Given {
-    std::string server = "http://127.0.0.1:8053";
-    std::string token_file, ca_file;
-    bool json = false;
-
-    std::string within, service, id;  // namespace, service, instance
-    std::vector<std::string> fields;  // FIELD=VALUE
-    std::string status;
-    std::vector<std::string> attributes;
-    std::optional<std::string> ipv4, ipv6;
-    std::optional<int> port, weight, priority;
-    bool disabled = false, wait = false, success = false;
-    std::string file, name, type = "A", dns, shell;
-    std::string rr_type;
-    bool tcp = false, subtree = false, all = false;
-    int limit = 20, count = 1;
-    std::string error;
-    ApplyOptions apply;
-    std::string resolver = "resolv.conf";
-    std::vector<std::string> name_servers;
-    ResolverSettings resolving;  // without name servers
-};
-
-int complain(const std::string& message) {
-    std::fprintf(stderr, "dnsctl: %s\n", message.c_str());
-    return 1;
-}
-int complain(const Refusal& refusal) { return complain(refusal.message); }
-
-std::string text_of(const Json& value) {
-    if (value.is_null()) return "-";
-    if (value.is_string()) return value;
-    return value.dump();
-}
-
-// A list of resources, one row each, of the columns that are named.
-std::string table_of(const Json& items, const std::vector<std::string>& columns) {
-    std::vector<std::vector<std::string>> rows(1);
-    for (const std::string& column : columns) {
-        std::string head;
-        for (const char c : column) head += c == '/' ? ' ' : static_cast<char>(std::toupper(c));
-        rows[0].push_back(head);
-    }
-    for (const Json& item : items) {
-        auto& row = rows.emplace_back();
-        for (const std::string& column : columns) {
-            const Json::json_pointer pointer('/' + column);
-            row.push_back(item.contains(pointer) ? text_of(item.at(pointer)) : "-");
-        }
-    }
-    return print_table(rows);
-}
-
-std::string table_of_fields(const Json& resource) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [key, value] : resource.items()) rows.push_back({key, text_of(value)});
-    return print_table(rows);
-}
-
-void show(const Given& given, const Json& body, const std::string& table) {
-    std::fputs(given.json ? (body.dump(2) + '\n').c_str() : table.c_str(), stdout);
-}
-
-int show_reply(const Given& given, const Result<Reply, Refusal>& reply) {
-    if (!reply) return complain(reply.error());
-    show(given, reply->body, table_of_fields(reply->body));
-    return 0;
-}
-
-// ttl=5, check.type=http, record_types=["A"]: JSON where it is JSON, else text.
-Result<Json> read_fields(const std::vector<std::string>& fields) {
-    Json body = Json::object();
-    for (const std::string& field : fields) {
-        const auto equals = field.find('=');
-        if (equals == field.npos || equals == 0)
-            return fail(fmt::format("'{}' is not FIELD=VALUE", field));
-        const std::string text = field.substr(equals + 1);
-        Json value = Json::parse(text, nullptr, false);
-        if (value.is_discarded()) value = text;
-        std::string pointer;
-        for (const std::string_view part : split(std::string_view(field).substr(0, equals), '.'))
-            pointer += '/' + std::string(part);
-        try {
-            body[Json::json_pointer(pointer)] = std::move(value);
-        } catch (const Json::exception&) {
-            return fail(fmt::format("'{}' does not go with the fields before it", field));
-        }
-    }
-    return body;
-}
-
-// All pages of a list in one.
-Result<Json, Refusal> list_all(const Api& api, const std::string& path, const char* under) {
-    Json all = Json::array();
-    std::string token;
-    do {
-        const char* joint = path.find('?') == path.npos ? "?" : "&";
-        const auto reply =
-            api.get(token.empty() ? path : path + joint + "page_token=" + percent_encoded(token));
-        if (!reply) return std::unexpected(reply.error());
-        for (const Json& one : reply->body.value(under, Json::array())) all.push_back(one);
-        token = reply->body.value("next_page_token", "");
-    } while (!token.empty());
-    return all;
-}
-
-int list(const Given& given, const Api& api, const std::string& path, const char* under,
-         const std::vector<std::string>& columns) {
-    const auto items = list_all(api, path, under);
-    if (!items) return complain(items.error());
-    show(given, *items, table_of(*items, columns));
-    return 0;
-}
-
-int put(const Given& given, const Api& api, const std::string& path) {
-    const auto body = read_fields(given.fields);
-    if (!body) return complain(body.error().message);
-    return show_reply(given, api.send("PUT", path, *body));
-}
 
 int register_instance(const Given& given, const Api& api) {
     auto body = read_fields(given.fields);
@@ -377,42 +251,8 @@ int apply_file(const Given& given, const Api& api) {
     return *changed ? 2 : 0;
 }
 
-using Command = std::function<int(const Given&, const Api&)>;
-
-// The commands, and which of them was called.
-struct Commands {
-    CLI::App app{"dnsctl: dnsd from the command line", "dnsctl"};
-    Given given;
-    Command called;
-
-    CLI::App* add(CLI::App* under, const char* name, const char* help, Command command) {
-        CLI::App* made = under->add_subcommand(name, help);
-        made->callback([this, command = std::move(command)] { called = command; });
-        return made;
-    }
-    CLI::App* group(const char* name, const char* help) {
-        CLI::App* made = app.add_subcommand(name, help);
-        made->require_subcommand(1);
-        return made;
-    }
-    void take_namespace(CLI::App* to) {
-        to->add_option("namespace", given.within, "The namespace")->required();
-    }
-    void take_service(CLI::App* to) {
-        take_namespace(to);
-        to->add_option("service", given.service, "The service")->required();
-    }
-    void take_instance(CLI::App* to) {
-        take_service(to);
-        to->add_option("instance", given.id, "The instance's id")->required();
-    }
-    void take_fields(CLI::App* to, const char* example) {
-        to->add_option("fields", given.fields,
-                       std::string("FIELD=VALUE, as the API names them: ") + example);
-    }
-
-    Commands() {
-        app.require_subcommand(1);
+struct AllCommands : Commands {
+    AllCommands() {
         app.fallthrough();
         app.set_version_flag("--version", DNSD_VERSION);
         app.add_option("--server", given.server, "Where the API is")
@@ -427,6 +267,9 @@ struct Commands {
         add_namespaces();
         add_services();
         add_instances();
+        add_zones(*this);
+        add_records(*this);
+        add_keys(*this);
         add_others();
     }
 
@@ -594,7 +437,7 @@ Result<std::string> read_token(const std::string& path) {
 }
 
 int run(int argc, char** argv) {
-    Commands commands;
+    AllCommands commands;
     try {
         commands.app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -21,6 +21,12 @@ std::string refused(const Result<Spec, Problem>& read) {
 std::string service(std::string_view body, const model::Defaults& defaults = fast) {
     return refused(decode_service(body, "example.org", "web", defaults));
 }
+std::string zone(std::string_view body) {
+    return refused(decode_namespace(body, "example.org", fast));
+}
+std::string key(std::string_view body) {
+    return refused(decode_key(body, *wire::Name::parse("xfr.example.org")));
+}
 std::string instance(std::string_view body) { return refused(decode_instance(body, "i-1")); }
 
 }  // namespace
@@ -99,4 +105,54 @@ TEST_CASE("text that is no UTF-8 does not reach a client as such") {
     event.cause = "health";
     event.probes.push_back({{}, {}, false, "\xff"});
     CHECK(print(event).find("\xef\xbf\xbd") != std::string::npos);
+}
+
+TEST_CASE("what zones alone have is pointed at, and comes back as it was shown") {
+    CHECK(zone(R"({"primaries": ["192.0.2.1"], "notify": ["[2001:db8::1]:5300 key k"]})").empty());
+    CHECK(zone(R"({"primaries": ["192.0.2.1", "nonsense", 5]})") ==
+          "422 /primaries/1 /primaries/2");
+    CHECK(zone(R"({"notify": "192.0.2.1"})") == "422 /notify");
+    CHECK(zone(R"({"transfer": ["192.0.2.1/24"]})") == "422 /transfer/0");
+    CHECK(zone(R"({"updaters": ["a..b"]})") == "422 /updaters/0");
+    CHECK(zone(R"({"dns": false, "reverse": true, "updaters": ["k"]})") ==
+          "422 /reverse /updaters");
+    CHECK(zone(R"({"dns": false, "reverse": false, "updaters": []})").empty());
+    const auto primary = decode_namespace(
+        R"({"reverse": true, "transfer": ["key k", "10.0.0.0/8"], "updaters": ["Up.Example.org."]})",
+        "example.org", fast);
+    REQUIRE(primary);
+    registry::Namespace within;
+    within.spec = *primary;
+    CHECK(print(within).find(R"("updaters":["up.example.org"])") != std::string::npos);
+    CHECK(print(within).find("refreshed") == std::string::npos);
+    CHECK(decode_namespace(print(within), "example.org", fast) == *primary);
+    const auto secondary =
+        decode_namespace(R"({"primaries": ["192.0.2.1 key K."]})", "example.org", fast);
+    REQUIRE(secondary);
+    within.spec = *secondary;
+    within.following = {WallTime(Milliseconds(1000)), false};
+    const std::string shown = print(within);
+    CHECK(shown.find(R"("refreshed":"1970-01-01T00:00:01.000Z","expired":false)") != shown.npos);
+    CHECK(decode_namespace(shown, "example.org", fast) == *secondary);
+    within.spec.dns = false;
+    CHECK(print(within).find("reverse") == std::string::npos);
+}
+
+TEST_CASE("a secret is base64 of a length that cannot be guessed, or is left out") {
+    const auto drawn = decode_key("{}", *wire::Name::parse("k"));
+    REQUIRE(drawn);
+    CHECK(drawn->algorithm == wire::TsigAlgorithm::HmacSha256);
+    CHECK(drawn->secret.empty());
+    CHECK(key(R"({"name": "xfr.example.org", "secret": "MDEyMzQ1Njc4OWFiY2RlZg=="})").empty());
+    CHECK(key(R"({"secret": "MDEyMzQ1Njc4OWFiY2Rl"})") == "422 /secret");
+    CHECK(key(R"({"secret": "not base64"})") == "422 /secret");
+    CHECK(key(R"({"secret": ""})") == "422 /secret");
+    CHECK(key(R"({"algorithm": "hmac-md5", "name": "other"})") == "422 /name /algorithm");
+}
+
+TEST_CASE("problems of a zone file have a line and a column where they have a place") {
+    const Problem problem{422, "zone file", {}, {{{3, 5}, "no type"}, {{0, 0}, "no SOA"}}};
+    CHECK(print_problem(problem).find(
+              R"("errors":[{"line":3,"column":5,"detail":"no type"},{"detail":"no SOA"}])") !=
+          std::string::npos);
 }

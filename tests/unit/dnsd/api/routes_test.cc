@@ -27,6 +27,23 @@ TEST_CASE("names in paths are decoded after the path is taken apart") {
     CHECK(found->names == std::vector<std::string>{"a.example", "web", "arn:aws/task/1"});
 }
 
+TEST_CASE("zones and record sets of any name have a path") {
+    const auto found =
+        find_route(request("PUT", "/v1/zones/a%2Fb.example/records/%2A.x%5C.y/TYPE65280"));
+    REQUIRE(found);
+    CHECK(found->route->handler == &Handlers::put_record_set);
+    CHECK(found->names == std::vector<std::string>{"a/b.example", "*.x\\.y", "TYPE65280"});
+    CHECK(find_route(request("GET", "/v1/zones/@"))->names[0] == "@");
+    CHECK(find_route(request("GET", "/v1/zones/%2E"))->names[0] == ".");
+    CHECK(find_route(request("POST", "/v1/zones/a/refresh"))->route->role == Role::Write);
+    for (const Route& route : route_table()) {
+        CAPTURE(route.path);
+        CHECK(route.takes_zone_file ==
+              (route.path == "/v1/zones/{zone}" && route.method != "DELETE"));
+        if (route.path.starts_with("/v1/keys")) CHECK(route.role == Role::Write);
+    }
+}
+
 TEST_CASE("what is nowhere is 404, what is there with another method 405 and which are allowed") {
     for (const char* path :
          {"/", "", "/v1", "/v2/namespaces", "/v1/namespaces/", "/v1/namespaces//services",
@@ -78,6 +95,8 @@ TEST_CASE("tokens are lines of a hash, a role and namespaces") {
     CHECK(token->namespaces == std::vector<std::string>{"a.example", "b.example"});
     CHECK_FALSE(tokens->find("Secret"));
     CHECK_FALSE(tokens->find(""));
+    CHECK(Tokens::parse(hash + " write @", "file")->find("secret")->namespaces ==
+          std::vector<std::string>{"."});
     for (const std::string& bad : std::vector<std::string>{hash, hash + " admin", "abc read",
                                                            std::string(64, 'g') + " read"}) {
         const auto refused = Tokens::parse("\n" + bad + "\n", "file");

@@ -41,7 +41,7 @@ struct World {
         event->cause = std::move(cause);
         event->namespace_name = "example.org";
         event->service = name;
-        holds.news({state, {event}, {}});
+        holds.news({state, {event}, {}, {}});
     }
 
     std::shared_ptr<FakeExchange> ask(XdsType type, std::string version = "",
