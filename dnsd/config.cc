@@ -114,6 +114,46 @@ const auto table = std::to_array<Option>({
      .most = 3600,
      .choices = {},
      .help = "A TCP connection that is silent so long is closed (RFC 7766 §6.2.3)."},
+    {.name = "dns.cookie_secret",
+     .type = Type::TextList,
+     .initial = "[]",
+     .choices = {},
+     .reloadable = true,
+     .help =
+         "What DNS cookies (RFC 7873, RFC 9018) are made from: 32 hex digits, or a file (a name "
+         "with a '/') with a secret on each line. The first makes cookies; a second, the one "
+         "before it, is still believed. Servers of one address share them. Files are read "
+         "again on SIGHUP. Empty: drawn at the start."},
+    {.name = "dns.require_cookies",
+     .type = Type::Bool,
+     .initial = "false",
+     .choices = {},
+     .help = "Over UDP, answers those alone who show a cookie of ours: others get BADCOOKIE, with "
+             "the right one, or are sent to TCP if they know no cookies."},
+    {.name = "dns.rate_limit",
+     .type = Type::Integer,
+     .initial = "0",
+     .least = 0,
+     .most = nameserver::RateLimits::responses_most,
+     .choices = {},
+     .help =
+         "UDP responses about one name, or with one kind of error, that a block of addresses "
+         "(/24, /56) gets in a second, by each worker. Loopback, and clients with a cookie or a "
+         "signature, have no limit. 0: off, as suits a server that only its own network can "
+         "reach; 200 suits one that the world can."},
+    {.name = "dns.rate_limit_slip",
+     .type = Type::Integer,
+     .initial = "2",
+     .least = 0,
+     .most = 100,
+     .choices = {},
+     .help = "Of the responses over the limit one in so many is sent cut short, so that a client "
+             "that really asks comes back over TCP; the others are dropped. 0: all are dropped."},
+    {.name = "dns.rate_limit_exempt",
+     .type = Type::TextList,
+     .initial = "[]",
+     .choices = {},
+     .help = "Networks without that limit."},
     {.name = "dns.query_log_sample",
      .type = Type::Integer,
      .initial = "0",
@@ -121,6 +161,81 @@ const auto table = std::to_array<Option>({
      .most = 1e9,
      .choices = {},
      .help = "Logs one query in so many. 0: none."},
+
+    {.name = "transfer.allow",
+     .type = Type::TextList,
+     .initial = "[]",
+     .choices = {},
+     .reloadable = true,
+     .help = "Who may transfer every zone, beside those that a zone names: '192.0.2.0/24', 'key "
+             "xfr.example.org', or both together, '192.0.2.0/24 key xfr.example.org'."},
+    {.name = "transfer.notify",
+     .type = Type::TextList,
+     .initial = "[]",
+     .choices = {},
+     .reloadable = true,
+     .help =
+         "Name servers that are told of the changes of every zone (RFC 1996), beside those that "
+         "a zone names: '192.0.2.1', '[2001:db8::1]:53 key xfr.example.org'."},
+    {.name = "transfer.notify_delay",
+     .type = Type::Seconds,
+     .initial = "0",
+     .least = 0,
+     .most = 3600,
+     .choices = {},
+     .reloadable = true,
+     .help = "Changes within it are told of together. Profile 'aws': 1."},
+    {.name = "transfer.keys_file",
+     .type = Type::Text,
+     .initial = "''",
+     .choices = {},
+     .reloadable = true,
+     .help = "TSIG keys as tsig-keygen writes them, any number, beside those that the API was "
+             "given. Keep it readable to dnsd alone."},
+    {.name = "transfer.out_max",
+     .type = Type::Integer,
+     .initial = "30",
+     .least = 1,
+     .most = count_max,
+     .choices = {},
+     .help = "Transfers going out at the same time; further ones are refused, and counted."},
+    {.name = "transfer.out_per_client_max",
+     .type = Type::Integer,
+     .initial = "10",
+     .least = 1,
+     .most = count_max,
+     .choices = {},
+     .help = "Of these, at most so many to one IP address."},
+    {.name = "transfer.in_max",
+     .type = Type::Integer,
+     .initial = "10",
+     .least = 1,
+     .most = count_max,
+     .choices = {},
+     .help = "Transfers coming in at the same time; others wait their turn."},
+    {.name = "transfer.in_records_max",
+     .type = Type::Integer,
+     .initial = "10000000",
+     .least = 1,
+     .most = 1e9,
+     .choices = {},
+     .help = "Records of one zone that comes in; a larger one is refused."},
+    {.name = "transfer.history_max",
+     .type = Type::Integer,
+     .initial = "10000",
+     .least = 0,
+     .most = count_max,
+     .choices = {},
+     .help =
+         "Differences kept for IXFR, for each zone. A secondary that is further behind gets all "
+         "of the zone."},
+    {.name = "transfer.history_age",
+     .type = Type::Seconds,
+     .initial = "86400",
+     .least = 0,
+     .most = 31'536'000,
+     .choices = {},
+     .help = "How long a difference is kept at most."},
 
     {.name = "forward.upstreams",
      .type = Type::TextList,
@@ -311,6 +426,13 @@ const auto table = std::to_array<Option>({
      .most = 1e9,
      .choices = {},
      .help = "The largest request body; a larger one gets 413."},
+    {.name = "api.zone_octets_max",
+     .type = Type::Integer,
+     .initial = "67108864",
+     .least = 1024,
+     .most = 4e9,
+     .choices = {},
+     .help = "The same for zone files (text/dns)."},
     {.name = "api.idle_timeout",
      .type = Type::Seconds,
      .initial = "60",
@@ -628,11 +750,24 @@ Result<> judge_forwarding(std::string_view name, const std::string& text) {
     return {};
 }
 
+Result<> judge_transfers(const Options& options) {
+    for (const std::string& text : options.list("transfer.allow")) {
+        if (const auto read = model::parse_admission(text); !read)
+            return fail(fmt::format("transfer.allow: '{}' {}", text, read.error().message));
+    }
+    for (const std::string& text : options.list("transfer.notify")) {
+        if (const auto read = model::parse_peer(text); !read)
+            return fail(fmt::format("transfer.notify: '{}' {}", text, read.error().message));
+    }
+    return {};
+}
+
 }  // namespace
 
 std::span<const Option> option_table() noexcept { return table; }
 
 Result<> check(const Options& options) {
+    if (auto judged = judge_transfers(options); !judged) return judged;
     for (const std::string_view name : {"dns.listen", "api.listen"}) {
         if (options.list(name).empty()) return fail(fmt::format("{}: at least one address", name));
         for (const std::string& text : options.list(name)) {
@@ -671,6 +806,15 @@ Result<> check(const Options& options) {
             if (auto judged = judge_forwarding(name, text); !judged) return judged;
         }
     }
+    for (const std::string& text : options.list("dns.rate_limit_exempt")) {
+        if (!Network::parse(text))
+            return fail(fmt::format(
+                "dns.rate_limit_exempt: '{}' is no network, as 10.0.0.0/8 or ::1 is", text));
+    }
+    for (const std::string& text : options.list("dns.cookie_secret")) {
+        if (!text.contains('/') && !nameserver::CookieSecrets::parse(text))
+            return fail("dns.cookie_secret: it takes 32 hex digits, or a file's name with a '/'");
+    }
     if (options.integer("cache.ttl_min") > options.integer("cache.ttl_max"))
         return fail("cache.ttl_min: it is more than cache.ttl_max");
     for (const std::string& url : options.list("replica.follow")) {
@@ -697,6 +841,29 @@ std::vector<Network> recursion_allow_of(const Options& options) {
     for (const std::string& text : options.list("recursion_allow"))
         networks.push_back(*Network::parse(text));
     return networks;
+}
+
+std::vector<model::Admission> transfer_allow_of(const Options& options) {
+    std::vector<model::Admission> admissions;
+    for (const std::string& text : options.list("transfer.allow"))
+        admissions.push_back(*model::parse_admission(text));
+    return admissions;
+}
+
+std::vector<model::Peer> notify_of(const Options& options) {
+    std::vector<model::Peer> peers;
+    for (const std::string& text : options.list("transfer.notify"))
+        peers.push_back(*model::parse_peer(text));
+    return peers;
+}
+
+nameserver::RateLimits rate_limits_of(const Options& options) {
+    nameserver::RateLimits limits;
+    limits.responses_per_second = static_cast<std::uint32_t>(options.integer("dns.rate_limit"));
+    limits.slip = static_cast<std::uint32_t>(options.integer("dns.rate_limit_slip"));
+    for (const std::string& text : options.list("dns.rate_limit_exempt"))
+        limits.exempt.push_back(*Network::parse(text));
+    return limits;
 }
 
 std::vector<nameserver::SearchList> search_lists_of(const Options& options) {

@@ -19,6 +19,7 @@
 #include "dnsd/api/server.h"
 #include "dnsd/config.h"
 #include "dnsd/nameserver/server.h"
+#include "dnsd/other_servers.h"
 #include "dnsd/privileges.h"
 #include "dnsd/replica/follower.h"
 #include "dnsd/resolver.h"
@@ -100,7 +101,36 @@ registry::Registry::Options registry_options(const Options& options) {
             .is_following = is_replica(options),
             .ttl_max = is_replica(options)
                            ? static_cast<std::uint32_t>(options.integer("replica.ttl_max"))
-                           : UINT32_MAX};
+                           : UINT32_MAX,
+            .history = {.differences_max =
+                            static_cast<std::uint64_t>(options.integer("transfer.history_max")),
+                        .age_max = milliseconds(options.seconds("transfer.history_age"))}};
+}
+
+// The secrets themselves are in no message.
+Result<std::vector<nameserver::CookieSecrets::Secret>> read_cookie_secrets(const Options& options) {
+    using nameserver::CookieSecrets;
+    std::vector<CookieSecrets::Secret> secrets;
+    for (const std::string& text : options.list("dns.cookie_secret")) {
+        if (const auto secret = CookieSecrets::parse(text)) {
+            secrets.push_back(*secret);
+            continue;
+        }
+        std::ifstream file(text);
+        if (!file) return fail(fmt::format("dns.cookie_secret: {} cannot be read", text));
+        for (std::string line; std::getline(file, line);) {
+            if (trimmed(line).empty()) continue;
+            const auto secret = CookieSecrets::parse(trimmed(line));
+            if (!secret)
+                return fail(fmt::format(
+                    "dns.cookie_secret: {} has a line that is not 32 hex digits", text));
+            secrets.push_back(*secret);
+        }
+        if (secrets.empty()) return fail(fmt::format("dns.cookie_secret: {} is empty", text));
+    }
+    if (secrets.size() > CookieSecrets::secrets_max)
+        return fail("dns.cookie_secret: more than two; the second is the one before the first");
+    return secrets;
 }
 
 nameserver::Server::Options nameserver_options(const Options& options) {
@@ -117,10 +147,13 @@ nameserver::Server::Options nameserver_options(const Options& options) {
     out.answer.search_lists = search_lists_of(options);
     out.answer.stale_max = milliseconds(options.seconds("replica.stale_max"));
     out.answer.show_age = options.boolean("cache.show_age");
+    out.answer.require_cookies = options.boolean("dns.require_cookies");
+    out.rates = rate_limits_of(options);
     out.tcp.connections_max = static_cast<std::size_t>(options.integer("dns.tcp_connections_max"));
     out.tcp.connections_per_client_max =
         static_cast<std::size_t>(options.integer("dns.tcp_connections_per_client_max"));
     out.tcp.idle_timeout = milliseconds(options.seconds("dns.tcp_idle_timeout"));
+    out.answer.tcp_idle_timeout = out.tcp.idle_timeout;
     return out;
 }
 
@@ -134,6 +167,7 @@ api::Server::Options api_options(const Options& options) {
             .connections_per_client_max =
                 static_cast<unsigned>(options.integer("api.connections_per_client_max")),
             .body_octets_max = static_cast<std::size_t>(options.integer("api.body_octets_max")),
+            .zone_octets_max = static_cast<std::size_t>(options.integer("api.zone_octets_max")),
             .idle_timeout = milliseconds(options.seconds("api.idle_timeout"))};
 }
 
@@ -184,6 +218,8 @@ class RealDaemon final : public Daemon {
     std::unique_ptr<replica::Follower> follower_;  // null: this is a centre
     std::unique_ptr<forward::Forwarder> forwarder_;
     std::unique_ptr<nameserver::Recursion> recursion_;
+    std::unique_ptr<transfer::Transfers> transfers_;
+    std::unique_ptr<nameserver::Handover> handover_;
     std::unique_ptr<nameserver::Server> nameserver_;
     std::unique_ptr<health::Checker> checker_;
     std::unique_ptr<api::Server> api_;
@@ -212,17 +248,29 @@ Result<> RealDaemon::build() {
     if (!store) return std::unexpected(store.error());
     auto events = store::EventReader::open(options_.text("store.path"));
     if (!events) return std::unexpected(events.error());
+    auto history = store::HistoryReader::open(options_.text("store.path"));
+    if (!history) return std::unexpected(history.error());
+    auto transfers = transfer_options(options_);
+    if (!transfers) return std::unexpected(transfers.error());
+    transfers->is_replica = is_replica(options_);
     auto registry = registry::Registry::open(registry_options(options_), std::move(*store), clock_);
     if (!registry) return std::unexpected(registry.error());
     registry_ = std::move(*registry);
     if (auto raised = privileges->raise(); !raised) return raised;
 
+    transfers_ =
+        transfer::Transfers::make(std::move(*transfers), *registry_, std::move(*history), clock_);
+    handover_ = make_handover(*transfers_);
     forwarder_ = forward::Forwarder::make(forwarder_options(options_), clock_);
     recursion_ = make_recursion(*forwarder_);
     auto dns_options = nameserver_options(options_);
+    auto secrets = read_cookie_secrets(options_);
+    if (!secrets) return std::unexpected(secrets.error());
+    dns_options.cookie_secrets = *std::move(secrets);
     if (is_replica(options_)) dns_options.silent_for = [this] { return follower_->silent_for(); };
-    auto nameserver = nameserver::Server::open(std::move(dns_options), registry_->zones(),
-                                               recursion_.get(), clock_);
+    auto nameserver =
+        nameserver::Server::open(std::move(dns_options), registry_->zones(), recursion_.get(),
+                                 handover_.get(), transfers_->keyring(), clock_);
     if (!nameserver) return in_context("DNS", nameserver.error());
     nameserver_ = std::move(*nameserver);
     auto api = api::Server::open(
@@ -234,10 +282,12 @@ Result<> RealDaemon::build() {
          .following = following(),
          .metrics = {
              [this] { return registry_->metrics(); }, [this] { return nameserver_->metrics(); },
-             [this] { return forwarder_->metrics(); }, [this] { return checker_->metrics(); },
+             [this] { return transfers_->metrics(); }, [this] { return forwarder_->metrics(); },
+             [this] { return checker_->metrics(); },
              [this] { return follower_ ? follower_->metrics() : std::vector<Metric>(); }},
          .dns_addresses = nameserver_->addresses(),
-         .version = DNSD_VERSION},
+         .version = DNSD_VERSION,
+         .refresh = [this](const std::string& zone) { transfers_->refresh_now(zone, false); }},
         clock_);
     if (!api) return in_context("API", api.error());
     api_ = std::move(*api);
@@ -258,6 +308,7 @@ Result<> RealDaemon::build() {
     if (!follower_) registry_->attach(checker_.get());
     nameserver_->start();
     api_->start();
+    transfers_->start();
     return {};
 }
 
@@ -267,6 +318,7 @@ RealDaemon::~RealDaemon() {
     if (checker_) registry_->attach(nullptr);
     if (nameserver_) nameserver_->stop();  // its workers ask how long the centre is silent
     follower_.reset();
+    transfers_.reset();
     checker_.reset();
     // The workers have stopped, and are there until what they asked has told them.
     forwarder_.reset();
@@ -300,13 +352,21 @@ Result<> RealDaemon::run() {
 void RealDaemon::reload() {
     sd_notify(0, "RELOADING=1");
     auto options = read_options(invocation_);
+    auto secrets = options ? read_cookie_secrets(*options)
+                           : Result<std::vector<nameserver::CookieSecrets::Secret>>();
     Result<> files;
     if (!options) {
         log::error("reload refused reason={}", log::quoted(options.error().message));
+    } else if (!secrets) {
+        log::error("reload refused reason={}", log::quoted(secrets.error().message));
     } else if (files = api_->reload(api_options(*options)); !files) {
         log::error("reload refused reason={}", log::quoted(files.error().message));
+    } else if (auto transfers = transfer_options(*options); !transfers) {
+        log::error("reload refused reason={}", log::quoted(transfers.error().message));
     } else {
+        transfers_->reload(std::move(*transfers));
         log::set_level(log_level_of(*options));
+        nameserver_->set_cookie_secrets(*std::move(secrets));
         forwarder_->set_routes(find_routes(*options));
         checker_->set_breaker_percent(options->percent("checks.breaker_percent"));
         for (const std::string& name : options_.fixed_differences(*options))

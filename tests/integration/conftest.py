@@ -3,6 +3,7 @@ import pathlib
 import pytest
 
 from harness import Backend, Daemon
+from name_servers import NameServer, Zone
 
 
 @pytest.fixture
@@ -42,3 +43,20 @@ def make_backend():
     yield make
     for backend in made:
         backend.kill()
+
+
+@pytest.fixture
+def make_name_server(tmp_path):
+    """Makes name servers of others, not yet started; those that still run are stopped after the test. If it fails,
+    pytest shows what they said."""
+    made: list[NameServer] = []
+
+    def make(kind: type[NameServer], *zones: Zone, name="") -> NameServer:
+        server = kind(pathlib.Path(tmp_path) / (name or f"{kind.__name__.lower()}-{len(made)}"), *zones)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+        print(f"--- {server} said, at last:\n{server.log[-6000:]}")

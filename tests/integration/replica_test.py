@@ -82,6 +82,49 @@ def test_a_replica_takes_over_what_is_there_and_what_comes(centre, replica_of):
     assert replica.query("other.internal", "SOA").rcode() == dns.rcode.REFUSED
 
 
+def transferred(dnsd, zone) -> list[str]:
+    """All that the server hands to a secondary, the SOA with its serial included."""
+    host, port = dnsd.dns[0]
+    return sorted({line for message in dns.query.xfr(host, zone, port=port, relativize=False)
+                   for rrset in message.answer for line in rrset.to_text().splitlines()})
+
+
+def test_a_replica_has_the_plain_records_and_the_serials_of_the_centre(make_dnsd, replica_of):
+    transfer = {"transfer.allow": ["127.0.0.0/8"]}
+    centre = make_dnsd("centre", settings=transfer).start()
+    many = "".join(f"r{n} A 10.0.{n // 256}.{n % 256}\n" for n in range(1200))  # several pieces
+    master_file = f"$TTL 60\n@ SOA ns h 7 1 1 1 1\n@ NS ns\nns A 192.0.2.53\n* TXT wild\n{many}"
+    centre.api.request("PUT", "/v1/zones/hosted.example", master_file, {"Content-Type": "text/dns"})
+    centre.api.put("/v1/zones/2.0.192.in-addr.arpa", {})
+    replica = replica_of(centre, settings=transfer | {"replica.ttl_max": 86400})
+    zones = "hosted.example", "2.0.192.in-addr.arpa", "demo.internal"
+
+    def is_the_same() -> None:
+        in_step(replica, centre)
+        for zone in zones:
+            assert transferred(replica, zone) == transferred(centre, zone), zone
+
+    make_service(centre.api, namespace={"reverse": True})
+    centre.api.put(f"{WEB}/instances/i-1", {"ipv4": "192.0.2.1", "port": 80})
+    is_the_same()
+    assert texts(replica.query("1.2.0.192.in-addr.arpa", "PTR"), "PTR") == ["i-1.web.demo.internal."]
+    centre.api.put("/v1/zones/hosted.example/records/new/TXT", {"ttl": 5, "records": ['"x"']})
+    centre.api.delete("/v1/zones/hosted.example/records/r7/A")
+    centre.api.delete(f"{WEB}/instances/i-1")
+    is_the_same()
+    replica.stop()  # and what it misses comes later
+    centre.api.put("/v1/zones/hosted.example/records/newer/TXT", {"ttl": 5, "records": ['"y"']})
+    replica.start()
+    is_the_same()
+    replica.stop()
+    replica.settings["replica.ttl_max"] = 3
+    replica.start()
+    in_step(replica, centre)
+    assert replica.query("newer.hosted.example", "TXT").answer[0].ttl == 3
+    centre.kill()
+    assert texts(replica.query("newer.hosted.example", "TXT"), "TXT") == ['"y"']
+
+
 def test_a_change_is_in_the_replicas_answers_at_once(centre, replica_of):
     make_service(centre.api, CUSTOM | {"ttl": 300})
     centre.api.put(f"{WEB}/instances/i-1", {"ipv4": "192.0.2.1", "port": 80})

@@ -98,6 +98,25 @@ TEST_CASE("a certificate wants its key, and a key its certificate") {
     CHECK(check(with({"api.tls_cert=dnsd.pem", "api.tls_key=dnsd.key"})));
 }
 
+TEST_CASE("cookie secrets and rate limits are checked before anything starts") {
+    for (const char* assignment :
+         {"dns.rate_limit_exempt=['10.0.0.1/8']", "dns.rate_limit=-1", "dns.rate_limit=100001",
+          "dns.cookie_secret=['e5e973e5']", "dns.cookie_secret=['secret']"}) {
+        CAPTURE(assignment);
+        Options options(option_table());
+        CHECK_FALSE((options.set(assignment) && check(options)));
+    }
+    CHECK(check(with({"dns.cookie_secret=['e5e973e5a6b2a43f48e7dc849e37bfcf', '/etc/secret']"})));
+    CHECK(rate_limits_of(with({})).responses_per_second == 0);
+    const nameserver::RateLimits limits =
+        rate_limits_of(with({"dns.rate_limit=200", "dns.rate_limit_slip=3",
+                             "dns.rate_limit_exempt=['192.0.2.0/24', '2001:db8::/32']"}));
+    CHECK(limits.responses_per_second == 200);
+    CHECK(limits.slip == 3);
+    REQUIRE(limits.exempt.size() == 2);
+    CHECK(limits.exempt[1].contains(*parse_ip("2001:db8::1")));
+}
+
 TEST_CASE("what forwarding is told is checked before anything starts") {
     for (const char* assignment :
          {"recursion_allow=['10.0.0.1/8']", "recursion_allow=['anybody']",
