@@ -62,7 +62,7 @@ void measure(int services, int instances) {
     std::shared_ptr<const tree::ZoneSet> zones;
     {
         Publication publication(std::make_shared<const tree::ZoneSet>(), infrastructure);
-        publication.put_namespace(within);
+        publication.put_namespace(nullptr, within);
         for (int i = 0; i < services; ++i) {
             const auto service = service_of("s" + std::to_string(i), instances);
             within.services.set(service->spec.name, service);
@@ -83,7 +83,8 @@ void measure(int services, int instances) {
         within.services.set(name, after);
         Publication publication(zones, infrastructure);
         publication.put_service(within, before.get(), after.get(), test::noon, {});
-        publication.set_serial(within, ++within.serial);
+        ++within.serial;
+        publication.set_serial(within);
         zones = publication.finish();
         octets += allocated_octets - octets_before;
         microseconds.push_back(

@@ -456,7 +456,7 @@ class Parser {
     }
     std::strong_ordering by_owner(const FileRecord& a, const FileRecord& b) const {
         if (a.owner_key != b.owner_key) return a.owner_key <=> b.owner_key;
-        if (a.owner_at == b.owner_at || same_name(owner_of(a), owner_of(b)))
+        if (a.owner_at == b.owner_at || wire::equal_names(owner_of(a), owner_of(b)))
             return std::strong_ordering::equal;
         // Of different names with one key, in some order that is always the same.
         return *Name::from_octets(owner_of(a)) < *Name::from_octets(owner_of(b))
@@ -540,7 +540,8 @@ class Parser {
                  records_, key, {},
                  [](const FileRecord& record) { return std::pair(record.owner_key, record.type); });
              at != records_.end() && at->owner_key == key.first; ++at) {
-            if (at->type == finding.type && same_name(owner_of(*at), finding.owner.octets()))
+            if (at->type == finding.type &&
+                wire::equal_names(owner_of(*at), finding.owner.octets()))
                 return at->at;
         }
         return {};

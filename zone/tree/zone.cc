@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/assert.h"
+#include "base/text.h"
 
 namespace dnsd::tree {
 

@@ -1,6 +1,7 @@
 #include "zone/wire/name.h"
 
 #include <algorithm>
+#include <cstring>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -205,7 +206,9 @@ bool Name::operator==(const Name& other) const noexcept {
 }
 
 bool equal_names(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
-    return a.size() == b.size() && equal_folded(a, b);
+    if (a.size() != b.size()) return false;
+    // Most are spelled alike.
+    return std::memcmp(a.data(), b.data(), a.size()) == 0 || equal_folded(a, b);
 }
 
 std::weak_ordering Name::operator<=>(const Name& other) const noexcept {

@@ -25,7 +25,7 @@ struct Value {
 using Model = std::map<std::string, const Value*>;
 
 std::shared_ptr<const Value> value_of(std::uint32_t number) {
-    const std::uint64_t hashes[] = {0, 1, 1 << 5, std::uint64_t{1} << 59, std::uint64_t{1} << 60};
+    const std::uint64_t hashes[] = {0, 1, 1 << 6, std::uint64_t{1} << 59, std::uint64_t{1} << 60};
     return std::make_shared<const Value>(
         Value{std::to_string(number), hashes[number % std::size(hashes)]});
 }
