@@ -442,7 +442,12 @@ class Answering {
 
     bool put(Section section, const Name& owner, RrType type, std::uint32_t ttl,
              std::span<const std::uint8_t> rdata) noexcept {
-        const bool fits = writer_.add(section, owner, type, ttl, rdata);
+        ReplyWriter::RecordHead head(section, owner, type, ttl);
+        return put(section, head, rdata);
+    }
+    bool put(Section section, ReplyWriter::RecordHead& head,
+             std::span<const std::uint8_t> rdata) noexcept {
+        const bool fits = writer_.add(head, rdata);
         if (!fits && section != Section::Additional) writer_.set_truncated();
         return fits;
     }
@@ -457,9 +462,10 @@ class Answering {
         note(rrset);
         mark_if_stale(rrset.ttl());
         const auto name_at = section == Section::Answer ? target_at(rrset.type()) : std::nullopt;
+        ReplyWriter::RecordHead head(section, owner, rrset.type(), rrset.ttl());
         for (std::size_t i = 0; i < drawn.size(); ++i) {
             const std::span<const std::uint8_t> rdata = rrset.rdata(drawn[i]);
-            if (!put(section, owner, rrset.type(), rrset.ttl(), rdata)) return false;
+            if (!put(section, head, rdata)) return false;
             if (name_at && target_count_ < targets_max)
                 targets_[target_count_++] = name_in(rdata, *name_at);
         }

@@ -31,7 +31,7 @@ LookupResult at_node(const Node& node, RrType qtype, const Node& encloser,
 // "*." in front of the closest encloser (RFC 4592 §3.3.1).
 const Node* source_of_synthesis(const Zone& zone, const Node& encloser) noexcept {
     const std::span<const std::uint8_t> octets = encloser.name_octets();
-    if (octets.size() + 2 > wire::Name::octets_max) return nullptr;
+    if (!zone.has_wildcards() || octets.size() + 2 > wire::Name::octets_max) return nullptr;
     std::array<std::uint8_t, wire::Name::octets_max> name;
     name[0] = 1;
     name[1] = '*';
@@ -39,10 +39,33 @@ const Node* source_of_synthesis(const Zone& zone, const Node& encloser) noexcept
     return zone.find(std::span(name).first(octets.size() + 2));
 }
 
+// Step 3c.
+LookupResult below(const Zone& zone, const Node& encloser, RrType qtype) noexcept {
+    if (const Node* source = source_of_synthesis(zone, encloser))
+        return at_node(*source, qtype, encloser, true);
+    return {Kind::NxDomain, nullptr, nullptr, &encloser, false};
+}
+
+// Where nothing on the way down matters, from the end of the way: the name itself, mostly.
+LookupResult look_up_from_below(const Zone& zone, std::span<const std::uint8_t> qname,
+                                RrType qtype) noexcept {
+    const std::size_t apex_octets = zone.apex().size();
+    for (std::span<const std::uint8_t> name = qname;;) {
+        const Node* node = name.size() == apex_octets ? &zone.apex_node() : zone.find(name);
+        if (node != nullptr) {
+            return name.size() == qname.size() ? at_node(*node, qtype, *node, false)
+                                               : below(zone, *node, qtype);
+        }
+        name = name.subspan(name[0] + std::size_t{1});
+    }
+}
+
 }  // namespace
 
 LookupResult lookup(const Zone& zone, const wire::Name& qname, RrType qtype) noexcept {
     DNSD_ASSERT(qname.is_at_or_below(zone.apex()));
+
+    if (zone.is_all_ours()) return look_up_from_below(zone, qname.octets(), qtype);
 
     // Where each suffix of qname below the apex starts, the longest first.
     std::array<std::uint8_t, wire::Name::labels_max> starts;
@@ -71,10 +94,7 @@ LookupResult lookup(const Zone& zone, const wire::Name& qname, RrType qtype) noe
         node = child;
     }
 
-    // Step 3c: the node is the closest encloser.
-    if (const Node* source = source_of_synthesis(zone, *node))
-        return at_node(*source, qtype, *node, true);
-    return {Kind::NxDomain, nullptr, nullptr, node, false};
+    return below(zone, *node, qtype);  // the node is the closest encloser
 }
 
 }  // namespace dnsd::tree

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "base/assert.h"
 #include "base/text.h"
@@ -45,16 +46,13 @@ Node::Node(std::span<const std::uint8_t> owner, std::uint64_t hash)
 
 wire::Name Node::owner() const noexcept { return *wire::Name::from_octets(octets_); }
 
-std::shared_ptr<const RRset> Node::share(wire::RrType type) const noexcept {
-    for (const auto& rrset : rrsets_) {
-        if (rrset->type() == type) return rrset;
-    }
-    return nullptr;
-}
-
-const RRset* Node::find(wire::RrType type) const noexcept {
-    for (const auto& rrset : rrsets_) {
-        if (rrset->type() == type) return rrset.get();
+const std::shared_ptr<const RRset>* Node::find_share(wire::RrType type) const noexcept {
+    const std::uint64_t bit = bit_of(type);
+    if ((types_ & bit) == 0) return nullptr;
+    // By type, so that those in front are as many as the bits below.
+    for (auto i = static_cast<std::size_t>(std::popcount(types_ & (bit - 1))); i < rrsets_.size();
+         ++i) {
+        if (rrsets_[i]->type() == type) return &rrsets_[i];
     }
     return nullptr;
 }
@@ -104,7 +102,12 @@ void Zone::for_each_changed_node(
 }
 
 ZoneEdit::ZoneEdit(std::shared_ptr<const Zone> from)
-    : apex_(from->apex_), nodes_(from->nodes_), rrsets_(from->rrsets_), edit_(from->made_by_ + 1) {}
+    : apex_(from->apex_),
+      nodes_(from->nodes_),
+      rrsets_(from->rrsets_),
+      redirections_(from->redirections_),
+      wildcards_(from->wildcards_),
+      edit_(from->made_by_ + 1) {}
 
 const Node* ZoneEdit::find_node(std::span<const std::uint8_t> owner) const noexcept {
     const auto* found = nodes_.find(owner, wire::hash_name(owner));
@@ -133,6 +136,7 @@ void ZoneEdit::change_node(std::span<const std::uint8_t> owner,
         nodes_.set(std::move(copy), edit_);
     }
     if (exists == existed) return;
+    if (owner[0] == 1 && owner[1] == '*') exists ? ++wildcards_ : --wildcards_;
     change_node(parent_of(owner), [&](Node& parent) {
         if (exists) {
             ++parent.children_;
@@ -141,6 +145,13 @@ void ZoneEdit::change_node(std::span<const std::uint8_t> owner,
             --parent.children_;
         }
     });
+}
+
+void ZoneEdit::count(const wire::Name& owner, wire::RrType type, int change) noexcept {
+    const auto by = static_cast<std::size_t>(change);
+    rrsets_ += by;
+    const bool is_cut = type == wire::RrType::NS && owner.size() != apex_.size();
+    if (is_cut || type == wire::RrType::DNAME) redirections_ += by;
 }
 
 void ZoneEdit::set(const wire::Name& owner, std::shared_ptr<const RRset> rrset) {
@@ -153,17 +164,20 @@ void ZoneEdit::set(const wire::Name& owner, std::shared_ptr<const RRset> rrset) 
         if (at != node.rrsets_.end() && (*at)->type() == rrset->type()) {
             *at = std::move(rrset);
         } else {
+            count(owner, rrset->type(), 1);
+            node.types_ |= Node::bit_of(rrset->type());
             node.rrsets_.insert(at, std::move(rrset));
-            ++rrsets_;
         }
     });
 }
 
 void ZoneEdit::remove(const wire::Name& owner, wire::RrType type) {
     if (find(owner, type) == nullptr) return;
-    --rrsets_;
+    count(owner, type, -1);
     change_node(owner.octets(), [&](Node& node) {
         std::erase_if(node.rrsets_, [&](const auto& rrset) { return rrset->type() == type; });
+        node.types_ = 0;
+        for (const auto& rrset : node.rrsets_) node.types_ |= Node::bit_of(rrset->type());
     });
 }
 
@@ -191,6 +205,8 @@ std::shared_ptr<const Zone> ZoneEdit::finish() const {
     zone->apex_ = apex_;
     zone->nodes_ = nodes_;
     zone->rrsets_ = rrsets_;
+    zone->redirections_ = redirections_;
+    zone->wildcards_ = wildcards_;
     zone->apex_node_ = *nodes_.find(apex_.octets(), apex_.hash());
     return zone;
 }

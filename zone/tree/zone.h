@@ -5,6 +5,7 @@
 // copies O(log n) trie blocks and shares all the rest.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,8 +24,15 @@ class Node {
     Node(std::span<const std::uint8_t> owner, std::uint64_t hash);
 
     wire::Name owner() const noexcept;  // with the spelling that the zone holds
-    const RRset* find(wire::RrType type) const noexcept;
-    std::shared_ptr<const RRset> share(wire::RrType type) const noexcept;  // null: it is not there
+    const RRset* find(wire::RrType type) const noexcept {
+        const auto* rrset = find_share(type);
+        return rrset != nullptr ? rrset->get() : nullptr;
+    }
+    // Null: it is not there.
+    std::shared_ptr<const RRset> share(wire::RrType type) const noexcept {
+        const auto* rrset = find_share(type);
+        return rrset != nullptr ? *rrset : nullptr;
+    }
     std::span<const std::shared_ptr<const RRset>> rrsets() const noexcept {
         return rrsets_;
     }  // by type
@@ -37,7 +45,14 @@ class Node {
   private:
     friend class ZoneEdit;
 
+    static constexpr std::uint64_t bit_of(wire::RrType type) noexcept {
+        return std::uint64_t{1} << std::min<unsigned>(static_cast<unsigned>(type), 63);
+    }
+    // Most types that are asked for and not there are told without a look at those that are.
+    const std::shared_ptr<const RRset>* find_share(wire::RrType type) const noexcept;
+
     std::uint64_t hash_;
+    std::uint64_t types_ = 0;    // a bit for each RRset's, one for all from 63 on
     std::uint64_t made_by_ = 0;  // Trie's Edit
     std::vector<std::uint8_t> octets_;
     std::vector<std::shared_ptr<const RRset>> rrsets_;
@@ -59,6 +74,9 @@ class Zone {
         std::span<const std::uint8_t> owner) const noexcept;  // also of an empty non-terminal
     std::size_t node_count() const noexcept { return nodes_.size(); }
     std::size_t rrset_count() const noexcept { return rrsets_; }
+    // Whether a name may be looked up without a look at those above it: no zone cut and no DNAME.
+    bool is_all_ours() const noexcept { return redirections_ == 0; }
+    bool has_wildcards() const noexcept { return wildcards_ > 0; }
 
     // Every node, apex first, in canonical order (RFC 4034 §6.1). Sorts: O(n log n).
     void for_each(const std::function<void(const Node&)>& visit) const;
@@ -87,6 +105,8 @@ class Zone {
     Trie<Node> nodes_;
     std::shared_ptr<const Node> apex_node_;
     std::size_t rrsets_ = 0;
+    std::size_t redirections_ = 0;  // NS RRsets below the apex, and DNAME RRsets
+    std::size_t wildcards_ = 0;     // nodes whose name is one
     // The highest number of an edit in this zone's nodes and blocks: its next edit takes the number
     // after it. Edits of one number that began with the same zone see nothing of each other.
     Trie<Node>::Edit made_by_ = Trie<Node>::copies_all;
@@ -121,10 +141,11 @@ class ZoneEdit {
     // made if it was not there. A name that appears or vanishes counts at its parent, up to the
     // apex.
     void change_node(std::span<const std::uint8_t> owner, const std::function<void(Node&)>& change);
+    void count(const wire::Name& owner, wire::RrType type, int change) noexcept;
 
     wire::Name apex_;
     Trie<Node> nodes_;
-    std::size_t rrsets_;
+    std::size_t rrsets_, redirections_, wildcards_;
     mutable Trie<Node>::Edit edit_;  // finish() ends one edit and begins the next
 };
 

@@ -5,11 +5,14 @@
 namespace dnsd::tree {
 
 const Zone* ZoneSet::find(const wire::Name& name) const noexcept {
-    for (std::span<const std::uint8_t> suffix = name.octets();;
-         suffix = suffix.subspan(suffix[0] + std::size_t{1})) {
-        const auto* zone = zones_.find(suffix, wire::hash_name(suffix));
-        if (zone != nullptr) return zone->get();
-        if (suffix.size() == 1) return nullptr;
+    std::span<const std::uint8_t> suffix = name.octets();
+    for (std::size_t labels = name.label_count();; --labels) {
+        if (apexes_[labels] > 0) {
+            const auto* zone = zones_.find(suffix, wire::hash_name(suffix));
+            if (zone != nullptr) return zone->get();
+        }
+        if (labels == 0) return nullptr;
+        suffix = suffix.subspan(suffix[0] + std::size_t{1});
     }
 }
 
@@ -20,19 +23,20 @@ std::shared_ptr<const Zone> ZoneSet::find_apex(const wire::Name& apex) const {
 
 std::shared_ptr<const ZoneSet> ZoneSet::with(std::shared_ptr<const Zone> zone) const {
     auto next = std::make_shared<ZoneSet>(*this);
-    if (find_apex(zone->apex()) == nullptr) next->count_above(zone->apex(), 1);
+    if (find_apex(zone->apex()) == nullptr) next->count(zone->apex(), 1);
     next->zones_.set(std::move(zone));
     return next;
 }
 
 std::shared_ptr<const ZoneSet> ZoneSet::without(const wire::Name& apex) const {
     auto next = std::make_shared<ZoneSet>(*this);
-    if (find_apex(apex) != nullptr) next->count_above(apex, -1);
+    if (find_apex(apex) != nullptr) next->count(apex, -1);
     next->zones_.erase(apex.octets(), apex.hash());
     return next;
 }
 
-void ZoneSet::count_above(const wire::Name& apex, int change) {
+void ZoneSet::count(const wire::Name& apex, int change) {
+    apexes_[apex.label_count()] += static_cast<std::uint32_t>(change);
     for (std::span<const std::uint8_t> name = apex.octets();;
          name = name.subspan(name[0] + std::size_t{1})) {
         const std::uint64_t hash = wire::hash_name(name);

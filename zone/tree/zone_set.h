@@ -1,7 +1,10 @@
 // All zones that are served: what a worker holds while it answers.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "zone/tree/trie.h"
@@ -38,10 +41,12 @@ class ZoneSet {
         std::span<const std::uint8_t> name_octets() const noexcept { return octets; }
         std::uint64_t hash() const noexcept { return name_hash; }
     };
-    void count_above(const wire::Name& apex, int change);
+    void count(const wire::Name& apex, int change);
 
     Trie<Zone> zones_;
     Trie<Ancestor> ancestors_;
+    // How many apexes have so many labels: a name's other suffixes are none.
+    std::array<std::uint32_t, wire::Name::labels_max + 1> apexes_{};
 };
 
 }  // namespace dnsd::tree

@@ -1,6 +1,7 @@
 #include "zone/wire/message.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/assert.h"
@@ -15,6 +16,11 @@ constexpr std::uint16_t ra_bit = 0x0080, ad_bit = 0x0020, cd_bit = 0x0010;
 constexpr std::size_t opt_octets = 11;  // an OPT RR without options
 constexpr std::size_t cookie_option_octets = 4 + 24;
 constexpr std::uint32_t do_bit = 0x8000;
+
+void store_u16(std::uint8_t* to, std::uint16_t value) noexcept {
+    to[0] = static_cast<std::uint8_t>(value >> 8);
+    to[1] = static_cast<std::uint8_t>(value);
+}
 
 struct RecordHead {
     Name owner;
@@ -212,22 +218,19 @@ ReplyWriter::ReplyWriter(const Query& query, std::span<std::uint8_t> octets,
 
 bool ReplyWriter::put(std::span<const std::uint8_t> octets) noexcept {
     if (limit_ - at_ < octets.size()) return false;
-    std::ranges::copy(octets, octets_.begin() + static_cast<std::ptrdiff_t>(at_));
+    std::memcpy(octets_.data() + at_, octets.data(), octets.size());
     at_ += octets.size();
     return true;
 }
 
 bool ReplyWriter::put_u16(std::uint16_t value) noexcept {
-    const std::array<std::uint8_t, 2> octets = {static_cast<std::uint8_t>(value >> 8),
-                                                static_cast<std::uint8_t>(value)};
-    return put(octets);
+    if (limit_ - at_ < 2) return false;
+    store_u16(octets_.data() + at_, value);
+    at_ += 2;
+    return true;
 }
 
-bool ReplyWriter::put_u32(std::uint32_t value) noexcept {
-    return put_u16(static_cast<std::uint16_t>(value >> 16)) &&
-           put_u16(static_cast<std::uint16_t>(value));
-}
-
+// REQUIRES: they are of the same size, uncompressed.
 bool ReplyWriter::stands_at(std::size_t offset,
                             std::span<const std::uint8_t> suffix) const noexcept {
     for (;;) {
@@ -236,8 +239,8 @@ bool ReplyWriter::stands_at(std::size_t offset,
             continue;
         }
         const std::size_t label = octets_[offset] + std::size_t{1};
-        if (label > suffix.size() ||
-            !std::ranges::equal(octets_.subspan(offset, label), suffix.first(label))) {
+        if (suffix[0] + std::size_t{1} != label ||
+            std::memcmp(octets_.data() + offset, suffix.data(), label) != 0) {
             return false;
         }
         if (label == 1) return true;
@@ -249,14 +252,15 @@ bool ReplyWriter::stands_at(std::size_t offset,
 bool ReplyWriter::put_name(const Name& name) noexcept {
     std::span<const std::uint8_t> rest = name.octets();
     while (rest[0] != 0) {
-        for (std::size_t i = 0; i < target_count_; ++i) {
-            if (stands_at(targets_[i], rest))
-                return put_u16(static_cast<std::uint16_t>(0xc000 | targets_[i]));
+        for (const Target& target : std::span(targets_).first(target_count_)) {
+            if (target.octets == rest.size() && stands_at(target.at, rest))
+                return put_u16(static_cast<std::uint16_t>(0xc000 | target.at));
         }
         const std::size_t label = rest[0] + std::size_t{1};
         const std::size_t here = at_;
         if (!put(rest.first(label))) return false;
-        pending_[pending_count_++] = static_cast<std::uint16_t>(here);
+        pending_[pending_count_++] = {static_cast<std::uint16_t>(here),
+                                      static_cast<std::uint8_t>(rest.size())};
         rest = rest.subspan(label);
     }
     return put(rest);
@@ -273,25 +277,39 @@ bool ReplyWriter::put_rdata(RrType type, std::span<const std::uint8_t> rdata) no
     return put(reader.take(reader.left()));
 }
 
-bool ReplyWriter::add(Section section, const Name& owner, RrType type, std::uint32_t ttl,
-                      std::span<const std::uint8_t> rdata, RrClass rr_class) noexcept {
+ReplyWriter::RecordHead::RecordHead(Section section, const Name& owner, RrType type,
+                                    std::uint32_t ttl, RrClass rr_class) noexcept
+    : section_(section), owner_(owner) {
+    store_u16(&octets_[2], static_cast<std::uint16_t>(type));
+    store_u16(&octets_[4], static_cast<std::uint16_t>(rr_class));
+    store_u16(&octets_[6], static_cast<std::uint16_t>(ttl >> 16));
+    store_u16(&octets_[8], static_cast<std::uint16_t>(ttl));
+}
+
+bool ReplyWriter::add(RecordHead& head, std::span<const std::uint8_t> rdata) noexcept {
     const std::size_t start = at_;
     const auto undo = [&] {
         at_ = start;
         pending_count_ = 0;
         return false;
     };
-    if (!put_name(owner) || !put_u16(static_cast<std::uint16_t>(type)) ||
-        !put_u16(static_cast<std::uint16_t>(rr_class)) || !put_u32(ttl)) {
-        return undo();
-    }
+    const std::span<const std::uint8_t> octets(head.octets_);
+    const bool is_named =
+        head.is_pointer_ ? put(octets) : put_name(head.owner_) && put(octets.subspan(2));
+    if (!is_named) return undo();
     const std::size_t length_at = at_;
+    const auto type = static_cast<RrType>(octets[2] << 8 | octets[3]);
     if (!put_u16(0) || !put_rdata(type, rdata)) return undo();
-    const std::size_t length = at_ - length_at - 2;
-    octets_[length_at] = static_cast<std::uint8_t>(length >> 8);
-    octets_[length_at + 1] = static_cast<std::uint8_t>(length);
+    store_u16(octets_.data() + length_at, static_cast<std::uint16_t>(at_ - length_at - 2));
     keep_targets();
-    ++counts_[static_cast<std::size_t>(section)];
+    ++counts_[static_cast<std::size_t>(head.section_)];
+    if (!head.is_pointer_ && start < 0x4000) {
+        const bool was_pointer = (octets_[start] & 0xc0) == 0xc0;
+        head.octets_[0] =
+            was_pointer ? octets_[start] : static_cast<std::uint8_t>(0xc0 | start >> 8);
+        head.octets_[1] = was_pointer ? octets_[start + 1] : static_cast<std::uint8_t>(start);
+        head.is_pointer_ = !head.owner_.is_root();
+    }
     return true;
 }
 
@@ -304,7 +322,7 @@ void ReplyWriter::roll_back(const Place& to) noexcept {
 // Only what stays in the message may be pointed to, and only as far as 14 bits reach.
 void ReplyWriter::keep_targets() noexcept {
     for (std::size_t i = 0; i < pending_count_ && target_count_ < targets_max; ++i) {
-        if (pending_[i] < 0x4000) targets_[target_count_++] = pending_[i];
+        if (pending_[i].at < 0x4000) targets_[target_count_++] = pending_[i];
     }
     pending_count_ = 0;
 }
@@ -355,13 +373,13 @@ std::size_t ReplyWriter::finish(std::uint16_t our_udp_payload_octets,
         const std::uint8_t root = 0;
         const bool fits = put({&root, 1}) && put_u16(static_cast<std::uint16_t>(RrType::OPT)) &&
                           put_u16(our_udp_payload_octets) &&
-                          put_u32(extended | (query_.edns->dnssec_ok ? do_bit : 0)) && put_u16(0);
+                          put_u16(static_cast<std::uint16_t>(extended >> 16)) &&
+                          put_u16(query_.edns->dnssec_ok ? do_bit : 0) && put_u16(0);
         DNSD_ASSERT(fits);
         const std::size_t options_at = at_;
         put_options(nsid);
         const std::size_t options = at_ - options_at;
-        octets_[options_at - 2] = static_cast<std::uint8_t>(options >> 8);
-        octets_[options_at - 1] = static_cast<std::uint8_t>(options);
+        store_u16(octets_.data() + options_at - 2, static_cast<std::uint16_t>(options));
         ++counts_[static_cast<std::size_t>(Section::Additional)];
     }
     const std::size_t size = std::exchange(at_, 0);

@@ -117,7 +117,26 @@ class ReplyWriter {
     // One record; false, and nothing was written, if it does not fit. `rdata` is uncompressed.
     // Sections are filled in order.
     bool add(Section section, const Name& owner, RrType type, std::uint32_t ttl,
-             std::span<const std::uint8_t> rdata, RrClass rr_class = RrClass::IN) noexcept;
+             std::span<const std::uint8_t> rdata, RrClass rr_class = RrClass::IN) noexcept {
+        RecordHead head(section, owner, type, ttl, rr_class);
+        return add(head, rdata);
+    }
+
+    // What the records of one RRset begin with. The name is looked for at the first of them, and
+    // must live as long as this.
+    class RecordHead {
+      public:
+        RecordHead(Section section, const Name& owner, RrType type, std::uint32_t ttl,
+                   RrClass rr_class = RrClass::IN) noexcept;
+
+      private:
+        friend class ReplyWriter;
+        Section section_;
+        bool is_pointer_ = false;  // the name's first two octets stand for all of it
+        const Name& owner_;
+        std::array<std::uint8_t, 10> octets_;  // from a pointer to the TTL
+    };
+    bool add(RecordHead& head, std::span<const std::uint8_t> rdata) noexcept;
 
     // Where the next record goes. Rolling back to there takes back all records since.
     struct Place {
@@ -155,7 +174,6 @@ class ReplyWriter {
   private:
     bool put(std::span<const std::uint8_t> octets) noexcept;
     bool put_u16(std::uint16_t value) noexcept;
-    bool put_u32(std::uint32_t value) noexcept;
     bool put_name(const Name& name) noexcept;
     bool put_rdata(RrType type, std::span<const std::uint8_t> rdata) noexcept;
     void put_options(std::span<const std::uint8_t> nsid) noexcept;
@@ -165,16 +183,20 @@ class ReplyWriter {
 
     void keep_targets() noexcept;
 
-    // Where suffixes stand that later names may point to. A reply rarely has more.
-    static constexpr std::size_t targets_max = 48;
+    // Where a suffix stands that later names may point to.
+    struct Target {
+        std::uint16_t at;
+        std::uint8_t octets;  // of the suffix, if it stood there in full
+    };
+    static constexpr std::size_t targets_max = 48;  // a reply rarely has more
 
     std::span<std::uint8_t> octets_;
     std::size_t at_ = 0;
     std::size_t limit_;
     const Query& query_;
-    std::array<std::uint16_t, targets_max> targets_;
+    std::array<Target, targets_max> targets_;
     std::size_t target_count_ = 0;
-    std::array<std::uint16_t, 3 * Name::labels_max> pending_;  // of the record being written
+    std::array<Target, 3 * Name::labels_max> pending_;  // of the record being written
     std::size_t pending_count_ = 0;
     std::array<std::uint16_t, 3> counts_{};
     Rcode rcode_ = Rcode::NoError;

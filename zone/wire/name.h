@@ -1,6 +1,7 @@
 // Domain names as octets (RFC 1035 §3.1), never as dotted strings.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -64,6 +65,12 @@ class Name {
 
   private:
     friend class Reader;  // builds names in place, from labels and pointers
+
+    // REQUIRES: they are a name's.
+    explicit Name(std::span<const std::uint8_t> octets) noexcept
+        : size_(static_cast<std::uint8_t>(octets.size())) {
+        std::copy(octets.begin(), octets.end(), octets_.begin());
+    }
 
     // Puts `label` at the end, before the root label. False, and nothing happens, if a limit is
     // broken.

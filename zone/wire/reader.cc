@@ -2,32 +2,18 @@
 
 namespace dnsd::wire {
 
-bool Reader::has(std::size_t count) noexcept {
-    if (!ok_ || octets_.size() - at_ < count) ok_ = false;
-    return ok_;
-}
-
-std::uint8_t Reader::u8() noexcept { return has(1) ? octets_[at_++] : std::uint8_t{0}; }
-
-std::uint16_t Reader::u16() noexcept {
-    if (!has(2)) return 0;
-    const auto value = static_cast<std::uint16_t>(octets_[at_] << 8 | octets_[at_ + 1]);
-    at_ += 2;
-    return value;
-}
-
-std::uint32_t Reader::u32() noexcept {
-    const std::uint32_t high = u16();
-    return high << 16 | u16();
-}
-
-std::span<const std::uint8_t> Reader::take(std::size_t count) noexcept {
-    if (!has(count)) return {};
-    at_ += count;
-    return octets_.subspan(at_ - count, count);
-}
-
 Name Reader::name() noexcept {
+    // Most are whole where they begin, and are taken in one piece.
+    for (std::size_t at = at_; ok_ && at < octets_.size() && octets_[at] < 64;) {
+        if (octets_[at] != 0) {
+            at += octets_[at] + std::size_t{1};
+            continue;
+        }
+        const auto whole = octets_.subspan(at_, at + 1 - at_);
+        if (whole.size() > Name::octets_max) break;
+        at_ += whole.size();
+        return Name(whole);
+    }
     Name name;
     std::size_t end = 0;    // where reading goes on, once a pointer was followed
     std::size_t run = at_;  // where the labels now read begin: pointers lead before it

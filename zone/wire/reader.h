@@ -14,10 +14,21 @@ class Reader {
   public:
     explicit Reader(std::span<const std::uint8_t> octets) noexcept : octets_(octets) {}
 
-    std::uint8_t u8() noexcept;
-    std::uint16_t u16() noexcept;
-    std::uint32_t u32() noexcept;
-    std::span<const std::uint8_t> take(std::size_t count) noexcept;
+    std::uint8_t u8() noexcept { return has(1) ? octets_[at_++] : std::uint8_t{0}; }
+    std::uint16_t u16() noexcept {
+        if (!has(2)) return 0;
+        at_ += 2;
+        return static_cast<std::uint16_t>(octets_[at_ - 2] << 8 | octets_[at_ - 1]);
+    }
+    std::uint32_t u32() noexcept {
+        const std::uint32_t high = u16();
+        return high << 16 | u16();
+    }
+    std::span<const std::uint8_t> take(std::size_t count) noexcept {
+        if (!has(count)) return {};
+        at_ += count;
+        return octets_.subspan(at_ - count, count);
+    }
     // RFC 1035 §4.1.4. Pointers lead strictly backwards, so that they end.
     Name name() noexcept;
 
@@ -26,7 +37,10 @@ class Reader {
     std::size_t left() const noexcept { return octets_.size() - at_; }
 
   private:
-    bool has(std::size_t count) noexcept;
+    bool has(std::size_t count) noexcept {
+        if (!ok_ || octets_.size() - at_ < count) ok_ = false;
+        return ok_;
+    }
     void break_off() noexcept { ok_ = false; }
 
     std::span<const std::uint8_t> octets_;
