@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "zone/wire/dnssec_text.h"
+#include "zone/wire/location.h"
 #include "zone/wire/presentation.h"
 #include "zone/wire/rdata_types.h"
 #include "zone/wire/reader.h"
@@ -51,6 +53,20 @@ class Decoder {
         text.assign(octets.begin(), octets.end());
     }
     void hex(Octets& octets) { rest(octets); }
+    void base64(Octets& octets) { rest(octets); }
+    void algorithm(std::uint8_t& value) { u8(value); }
+    void rr_type(RrType& type) { type = static_cast<RrType>(reader_.u16()); }
+    void time(std::uint32_t& seconds) { u32(seconds); }
+    void salt(Octets& octets) { sized(octets); }
+    void hashed_name(Octets& octets) {
+        sized(octets);
+        good_ = good_ && !octets.empty();
+    }
+    void type_bits(Octets& octets) {
+        rest(octets);
+        good_ = good_ && are_type_bits(octets);
+    }
+    void location(LocRdata& location) { LocRdata::numbers(location, *this); }
     void port_bits(Octets& octets) {
         rest(octets);
         good_ = good_ && octets.size() <= port_bits_octets_max;
@@ -82,8 +98,10 @@ class Decoder {
         const auto octets = reader_.take(size);
         if (octets.size() == size) std::ranges::copy(octets, into.begin());
     }
-    void rest(Octets& into) {
-        const auto octets = reader_.take(left());
+    void rest(Octets& into) { take(left(), into); }
+    void sized(Octets& into) { take(reader_.u8(), into); }
+    void take(std::size_t count, Octets& into) {
+        const auto octets = reader_.take(count);
         into.assign(octets.begin(), octets.end());
     }
 
@@ -117,6 +135,14 @@ class Encoder {
     void tag(const std::string& tag) { text(tag); }
     void rest_as_text(const std::string& text) { put(octets_of(text)); }
     void hex(const Octets& more) { put(more); }
+    void base64(const Octets& more) { put(more); }
+    void algorithm(std::uint8_t value) { u8(value); }
+    void rr_type(RrType type) { u16(std::to_underlying(type)); }
+    void time(std::uint32_t seconds) { u32(seconds); }
+    void salt(const Octets& more) { sized(more); }
+    void hashed_name(const Octets& more) { sized(more); }
+    void type_bits(const Octets& more) { put(more); }
+    void location(const LocRdata& location) { LocRdata::numbers(location, *this); }
     void port_bits(const Octets& more) { put(more); }
     void parameters(const std::vector<ServiceParameter>& parameters) {
         for (const ServiceParameter& one : parameters) {
@@ -136,6 +162,10 @@ class Encoder {
     Octets octets;
 
   private:
+    void sized(const Octets& more) {
+        u8(static_cast<std::uint8_t>(more.size()));
+        put(more);
+    }
     void put(std::span<const std::uint8_t> more) {
         octets.insert(octets.end(), more.begin(), more.end());
     }
@@ -188,13 +218,26 @@ class Parser {
         if (token && !plain) wrong("escapes are \\DDD or \\X");
         if (plain) text = std::move(*plain);
     }
-    void hex(Octets& octets) {
-        std::string digits;
-        while (at_ < tokens_.size()) digits += tokens_[at_++].text;
-        auto parsed = parse_hex(digits);
-        if (!parsed) return wrong(fmt::format("'{}' are no octets in hex", digits));
-        octets = std::move(*parsed);
+    void hex(Octets& octets) { rest(octets, parse_hex, "hex"); }
+    void base64(Octets& octets) { rest(octets, parse_base64, "base64"); }
+    void algorithm(std::uint8_t& value) { parsed(value, parse_algorithm, "an algorithm"); }
+    void rr_type(RrType& type) { parsed(type, parse_type, "an RR type"); }
+    void time(std::uint32_t& seconds) {
+        parsed(seconds, parse_signature_time, "a time as YYYYMMDDHHmmSS");
     }
+    void salt(Octets& octets) {
+        const auto parse = [](std::string_view text) {
+            return text == "-" ? Octets() : parse_hex(text);
+        };
+        parsed(octets, parse, "a salt in hex, or '-'");
+        if (octets.size() > 255) wrong("a salt has at most 255 octets");
+    }
+    void hashed_name(Octets& octets) {
+        parsed(octets, parse_base32hex, "a hashed name in base32hex");
+        if (octets.empty() || octets.size() > 255) wrong("a hashed name has 1 to 255 octets");
+    }
+    void type_bits(Octets& octets) { all(octets, parse_type_bits); }
+    void location(LocRdata& location) { all(location, parse_location); }
     void port_bits(Octets& octets) {
         while (at_ < tokens_.size() && error_.empty()) {
             std::uint16_t port = 0;
@@ -204,10 +247,7 @@ class Parser {
         }
     }
     void parameters(std::vector<ServiceParameter>& parameters) {
-        auto parsed = parse_parameters(tokens_.subspan(at_));
-        at_ = tokens_.size();
-        if (!parsed) return wrong(parsed.error().message);
-        parameters = std::move(*parsed);
+        all(parameters, parse_parameters);
     }
     void options(std::vector<OptRdata::Option>&) { wrong("OPT has no text"); }
 
@@ -245,6 +285,22 @@ class Parser {
         if (!found) return wrong(fmt::format("'{}' is not {}", token->text, what));
         value = *found;
     }
+    // Digits that may stand in several words.
+    template <class Parse>
+    void rest(Octets& octets, Parse parse, std::string_view what) {
+        std::string digits;
+        while (at_ < tokens_.size()) digits += tokens_[at_++].text;
+        auto parsed = parse(digits);
+        if (!parsed) return wrong(fmt::format("'{}' are no octets in {}", digits, what));
+        octets = std::move(*parsed);
+    }
+    template <class Value, class Parse>
+    void all(Value& value, Parse parse) {
+        auto parsed = parse(tokens_.subspan(at_));
+        at_ = tokens_.size();
+        if (!parsed) return wrong(parsed.error().message);
+        value = std::move(*parsed);
+    }
 
     std::span<const Token> tokens_;
     const Name& origin_;
@@ -270,6 +326,18 @@ class Printer {
     void hex(const Octets& octets) {
         if (!octets.empty()) word(print_hex(octets));
     }
+    void base64(const Octets& octets) {
+        if (!octets.empty()) word(print_base64(octets));
+    }
+    void algorithm(std::uint8_t value) { u8(value); }
+    void rr_type(RrType type) { word(wire::print(type)); }
+    void time(std::uint32_t seconds) { word(print_signature_time(seconds)); }
+    void salt(const Octets& octets) { word(octets.empty() ? "-" : print_hex(octets)); }
+    void hashed_name(const Octets& octets) { word(print_base32hex(octets)); }
+    void type_bits(const Octets& octets) {
+        if (!octets.empty()) word(print_type_bits(octets));
+    }
+    void location(const LocRdata& location) { word(print_location(location)); }
     void port_bits(const Octets& octets) {
         for (std::size_t port = 0; port < octets.size() * 8; ++port) {
             if (octets[port / 8] & 0x80 >> port % 8) word(std::to_string(port));
@@ -380,9 +448,8 @@ std::string print_rdata(RrType type, std::span<const std::uint8_t> rdata) {
             Decoder decoder(reader, rdata.size());
             decltype(record)::fields(record, decoder);
             if (!decoder.ok()) return;
-            if constexpr (std::is_same_v<decltype(record), WksRdata>) {
-                // A list of ports cannot tell octets that hold none.
-                if (!record.ports.empty() && record.ports.back() == 0) return;
+            if constexpr (requires { record.has_text(); }) {
+                if (!record.has_text()) return;
             }
             Printer printer;
             decltype(record)::fields(std::as_const(record), printer);
