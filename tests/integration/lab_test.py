@@ -117,6 +117,9 @@ reconfirm = true
 way = "agent-unbound"
 fault = ["return", "dnsd_down"]
 [[cell]]
+way = ["secondary-knot", "secondary-unbound"]
+ttl = 30
+[[cell]]
 way = ["haproxy-srv", "poll-1"]
 clients = 2
 [effective_ttl]

@@ -21,6 +21,8 @@ struct ViewClock {
     double period = 0;      // Poll: between two; Push: seconds from publication
     double spread = 0;      // Poll: a wait is `period` to `period + spread`, at random
     bool by_agent = false;  // Push: dnsd-agent tells it, so that nobody does when that is dead
+    // Push: a primary that holds the zone no more, or an older one, changes nothing.
+    bool outlives_the_zone = false;
 };
 
 struct Clocks {

@@ -190,7 +190,7 @@ Views::Answer Views::pushed(const State& state, double time) const {
 }
 
 bool Views::follows_an_empty_store(const State& state) const {
-    return !has_proxy_ && !state.clock.by_agent;
+    return !has_proxy_ && !state.clock.by_agent && !state.clock.outlives_the_zone;
 }
 
 double Views::next_push(const State& state, double time) const {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/failover-lab/rig/versions.h"
+#include "tools/failover-lab/rig/ways.h"
 
 namespace dnsd::lab {
 namespace {
@@ -73,7 +74,11 @@ Result<> register_instance(Scene& scene, const std::string& service, int instanc
 
 Result<> register_service(Scene& scene, const std::string& service) {
     const Setting& setting = scene.setting();
-    const Json zone = {{"ttl", setting.ttl}, {"negative_ttl", setting.negative_ttl}};
+    Json zone = {{"ttl", setting.ttl}, {"negative_ttl", setting.negative_ttl}};
+    if (const Way* way = find_way(setting.way); way != nullptr && way->is_secondary) {
+        zone["notify"] = {at::cache};
+        zone["transfer"] = {"127.0.0.0/8", at::dnsd};
+    }
     const Json fields = {{"ttl", setting.ttl}, {"check", check_json(setting)}};
     Json instances = Json::array();
     for (int n = 0; n < setting.instances; ++n) {

@@ -11,6 +11,7 @@
 #include "tools/failover-lab/rig/ways/haproxy.h"
 #include "tools/failover-lab/rig/ways/nginx.h"
 #include "tools/failover-lab/rig/ways/push.h"
+#include "tools/failover-lab/rig/ways/secondaries.h"
 
 namespace dnsd::lab {
 namespace {
@@ -123,6 +124,25 @@ const std::vector<Way> table{
      emptied<nscd>,
      start_agent_nscd,
      no_proxy},
+
+    {"secondary-knot",
+     "DNS with push: Knot as a secondary on the node",
+     Family::Push,
+     "glibc",
+     {"knot"},
+     clocks_of_secondary,
+     start_secondary_knot,
+     no_proxy,
+     true},
+    {"secondary-unbound",
+     "DNS with push: unbound's auth-zone as a secondary on the node",
+     Family::Push,
+     "glibc",
+     {"unbound"},
+     clocks_of_secondary,
+     start_secondary_unbound,
+     no_proxy,
+     true},
 
     {"envoy-xds",
      "Envoy by dnsd's xDS",

@@ -30,6 +30,8 @@ struct Way {
     Result<> (*start)(Scene& scene);
     // Settings that make no sense on this way ("proxy_retries"); suites that set them are refused.
     std::vector<std::string_view> refuses = {};
+    // What starts is a secondary at at::cache: dnsd notifies it and lets it transfer the zone.
+    bool is_secondary = false;
 };
 
 std::span<const Way> ways();

@@ -256,6 +256,15 @@ TEST_CASE("without dnsd: caches last their TTL, pollers and pushed views go on")
     CHECK(predict_of(setting, emptied, phases).error_seconds == Approx(4.4).epsilon(limit));
 }
 
+TEST_CASE("whoever believes an empty store has nobody, a secondary keeps the zone that it has") {
+    const Setting setting = setting_of("store_lost");
+    const Phases phases = phases_of(setting, -0.7);
+    Clocks clocks = pushed();
+    CHECK(predict_of(setting, clocks, phases).error_seconds > 4.5);
+    clocks.views[0].outlives_the_zone = true;
+    CHECK(predict_of(setting, clocks, phases).error_seconds == 0);
+}
+
 TEST_CASE("an instance that dies without dnsd is met until dnsd is back, but not by own checks") {
     const Setting setting = setting_of("blind");
     const Phases phases = phases_of(setting, -0.2);

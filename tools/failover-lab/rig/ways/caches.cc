@@ -48,15 +48,15 @@ Result<> begin_to_use(Scene& scene, const std::string& name) {
     return scene.resolve_at(at::cache);
 }
 
-// A stock program whose only file is `path`, in a folder that is emptied of the machine's.
+}  // namespace
+
 Result<> write_alone(Scene& scene, const std::string& path, const std::string& text) {
     if (auto done = scene.own_folder(std::filesystem::path(path).parent_path()); !done) return done;
     return scene.write(path, text);
 }
 
-// With a file its number is left there, for who would send it a signal.
 Result<> start_server(Scene& scene, const std::string& name, std::vector<std::string> command,
-                      std::string_view pid_file = {}) {
+                      std::string_view pid_file) {
     auto child = scene.spawn(name, "cache", std::move(command));
     if (!child) return std::unexpected(child.error());
     if (!pid_file.empty()) {
@@ -65,8 +65,6 @@ Result<> start_server(Scene& scene, const std::string& name, std::vector<std::st
     }
     return begin_to_use(scene, name);
 }
-
-}  // namespace
 
 void add_clock_of_stub(const Setting& setting, Clocks& clocks) {
     const std::string_view stub = stub_of(setting);

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "tools/failover-lab/model/clocks.h"
@@ -29,6 +30,14 @@ Result<> start_bind(Scene& scene);
 // clock is known (clocks_of_cache() calls it a poller). start_nscd_alone() returns once it listens.
 Result<> start_nscd(Scene& scene);
 Result<> start_nscd_alone(Scene& scene);
+
+// What others on the node are started with too. A stock program whose only file is `path`, in a
+// folder that is emptied of the machine's.
+Result<> write_alone(Scene& scene, const std::string& path, const std::string& text);
+// Starts a name server on at::cache and returns once it answers and resolv.conf names it. With a
+// file its number is left there, for who would send it a signal.
+Result<> start_server(Scene& scene, const std::string& name, std::vector<std::string> command,
+                      std::string_view pid_file = {});
 
 // Where dnsd-agent finds the way into them, as its option `caches` says it.
 inline constexpr std::string_view unbound_socket = "/run/unbound.ctl";
