@@ -18,4 +18,28 @@ inline std::uint32_t draw_below(Random& random, std::uint32_t bound) {
         (std::uint64_t{static_cast<std::uint32_t>(random())} * bound) >> 32);
 }
 
+// Several such numbers from one that the generator makes: each takes off as much of its chance as
+// it is worth, and the bias of all of them together stays below 2^-32.
+class Draws {
+  public:
+    explicit Draws(Random& random) noexcept : random_(random) {}
+
+    std::uint32_t below(std::uint32_t bound) {
+        if (spent_ > (std::uint64_t{1} << 32) / bound) {
+            chance_ = random_();
+            spent_ = 1;
+        }
+        spent_ *= bound;
+        __extension__ using Wide = unsigned __int128;
+        const Wide product = Wide{chance_} * bound;
+        chance_ = static_cast<std::uint64_t>(product);
+        return static_cast<std::uint32_t>(product >> 64);
+    }
+
+  private:
+    Random& random_;
+    std::uint64_t chance_ = 0;
+    std::uint64_t spent_ = UINT64_MAX;  // the product of the bounds
+};
+
 }  // namespace dnsd

@@ -47,10 +47,11 @@ function(dnsd_fuzz_target name)
     target_link_libraries(${target} PRIVATE ${ARG_LINK} dnsd_flags)
 endfunction()
 
-# dnsd_bench(tree SOURCES publish_bench.cc LINK dnsd_tree): a program `bench_tree`, run by tools/bench.
+# dnsd_bench(tree SOURCES publish_bench.cc LINK dnsd_tree): a program `bench_tree`, run by tools/bench or by hand;
+# built with the tests too, so that none falls behind.
 function(dnsd_bench name)
     cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-    add_executable(bench_${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+    add_executable(bench_${name} ${ARG_SOURCES})
     target_link_libraries(bench_${name} PRIVATE ${ARG_LINK} dnsd_flags)
     add_dependencies(benches bench_${name})
 endfunction()

@@ -21,6 +21,8 @@ bool set_option(int descriptor, int level, int name) noexcept {
 
 // Room for the one control message that says which address was asked (IP_PKTINFO, IPV6_PKTINFO).
 constexpr std::size_t control_octets = CMSG_SPACE(sizeof(in6_pktinfo));
+// Buffers a power of two apart would have their first octets in the same few sets of the caches.
+constexpr std::size_t between_buffers = 192;
 constexpr unsigned batches_max = 16;  // of one turn of the loop
 static_assert(control_octets <= sizeof(UdpReturn::control));
 
@@ -72,32 +74,34 @@ struct UdpResponder::State {
 
     Options options;
     UdpSocket socket;
-    std::function<void()> before_batch;
+    BeforeBatch before_batch;
     Respond respond;
     UdpCounters& counters;
     std::vector<std::uint8_t> octets;  // of all queries and replies
     std::vector<Slot> slots;
+    std::vector<std::span<const std::uint8_t>> queries;  // of the batch under way
     std::vector<mmsghdr> received, replies;
     unsigned asking = 0;         // the slot whose query is being answered
     std::unique_ptr<Poll> poll;  // last: it calls back into the rest
 
-    State(UdpSocket bound, Options wanted, std::function<void()> before, Respond answer,
-          UdpCounters& counted)
+    State(UdpSocket bound, Options wanted, BeforeBatch before, Respond answer, UdpCounters& counted)
         : options(wanted),
           socket(std::move(bound)),
           before_batch(std::move(before)),
           respond(std::move(answer)),
           counters(counted),
-          octets(wanted.batch * (std::size_t{wanted.query_octets_max} + wanted.reply_octets_max)),
+          octets(wanted.batch * (std::size_t{wanted.query_octets_max} + wanted.reply_octets_max +
+                                 2 * between_buffers)),
           slots(wanted.batch),
+          queries(wanted.batch),
           received(wanted.batch),
           replies(wanted.batch) {
         std::uint8_t* at = octets.data();
         for (Slot& slot : slots) {
             slot.query = {at, options.query_octets_max};
-            at += options.query_octets_max;
+            at += options.query_octets_max + between_buffers;
             slot.reply = {at, options.reply_octets_max};
-            at += options.reply_octets_max;
+            at += options.reply_octets_max + between_buffers;
         }
     }
 
@@ -147,17 +151,21 @@ struct UdpResponder::State {
         const unsigned count = receive();
         if (count == 0) return 0;
         counters.received.add(count);
-        before_batch();
+        queries.clear();
+        for (unsigned i = 0; i < count; ++i) {
+            queries.emplace_back(static_cast<const std::uint8_t*>(slots[i].query.iov_base),
+                                 received[i].msg_len);
+        }
+        before_batch(queries);
         unsigned answered = 0;
         for (unsigned i = 0; i < count; ++i) {
             Slot& slot = slots[i];
             asking = i;
-            const std::span query(static_cast<const std::uint8_t*>(slot.query.iov_base),
-                                  received[i].msg_len);
             const std::span reply(static_cast<std::uint8_t*>(slot.reply.iov_base),
                                   options.reply_octets_max);
-            const std::size_t size = respond(
-                query, SocketAddress::from(reinterpret_cast<const sockaddr&>(slot.client)), reply);
+            const std::size_t size =
+                respond(queries[i],
+                        SocketAddress::from(reinterpret_cast<const sockaddr&>(slot.client)), reply);
             if (size == 0) continue;
             slot.reply.iov_len = size;
             address_reply(replies[answered], received[i]);
@@ -184,9 +192,8 @@ struct UdpResponder::State {
     }
 };
 
-UdpResponder::UdpResponder(Loop& loop, UdpSocket socket, Options options,
-                           std::function<void()> before_batch, Respond respond,
-                           UdpCounters& counters)
+UdpResponder::UdpResponder(Loop& loop, UdpSocket socket, Options options, BeforeBatch before_batch,
+                           Respond respond, UdpCounters& counters)
     : state_(std::make_unique<State>(std::move(socket), options, std::move(before_batch),
                                      std::move(respond), counters)) {
     state_->poll = std::make_unique<Poll>(loop, state_->socket.descriptor(),

@@ -61,8 +61,10 @@ class UdpResponder {
         unsigned batch = 32;  // datagrams in one system call
     };
 
-    // before_batch runs after datagrams were received and before the first is answered.
-    UdpResponder(Loop& loop, UdpSocket socket, Options options, std::function<void()> before_batch,
+    // Runs after datagrams were received and before the first of them is answered.
+    using BeforeBatch = std::function<void(std::span<const std::span<const std::uint8_t>> queries)>;
+
+    UdpResponder(Loop& loop, UdpSocket socket, Options options, BeforeBatch before_batch,
                  Respond respond, UdpCounters& counters);
     ~UdpResponder();
     UdpResponder(const UdpResponder&) = delete;

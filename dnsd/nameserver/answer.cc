@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "zone/tree/look_ahead.h"
 #include "zone/tree/lookup.h"
 #include "zone/wire/message.h"
 #include "zone/wire/reader.h"
@@ -100,8 +101,9 @@ class Drawing {
         sampled_ = true;
         std::iota(picked_.begin(), picked_.begin() + static_cast<std::ptrdiff_t>(all),
                   std::uint16_t{0});
+        Draws draws(random);
         for (std::size_t i = 0; i < size_; ++i) {
-            const std::size_t other = i + draw_below(random, static_cast<std::uint32_t>(all - i));
+            const std::size_t other = i + draws.below(static_cast<std::uint32_t>(all - i));
             std::swap(picked_[i], picked_[other]);
         }
     }
@@ -478,6 +480,7 @@ class Answering {
         if (!give(Section::Answer, qname, rrset)) return Rcode::NoError;
         // RFC 9460 §2.5.2: a service that names nobody else is at its owner.
         const bool may_be_here = rrset.type() == RrType::SVCB || rrset.type() == RrType::HTTPS;
+        look_ahead_at_targets();
         for (std::size_t i = 0; i < target_count_; ++i) {
             if (is_repeated(i)) continue;
             const Name target = target_of(targets_[i]);
@@ -493,6 +496,14 @@ class Answering {
             if (further != nullptr && !give_whole(holder, *further)) break;
         }
         return Rcode::NoError;
+    }
+
+    void look_ahead_at_targets() const noexcept {
+        if (target_count_ < 2) return;
+        tree::LookAhead ahead;
+        for (const auto& target : std::span(targets_).first(target_count_))
+            ahead.add(context_.zones, target, RrType::A);
+        ahead.fetch();
     }
 
     bool is_repeated(std::size_t i) const noexcept {

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/log.h"
+#include "zone/tree/look_ahead.h"
 #include "zone/wire/message.h"
 #include "zone/wire/reader.h"
 
@@ -30,14 +31,10 @@ Kind kind_of(std::span<const std::uint8_t> message) noexcept {
     const auto opcode = static_cast<wire::Opcode>(message[2] >> 3 & 0x0f);
     if (opcode == wire::Opcode::Notify) return Kind::Notify;
     if (opcode == wire::Opcode::Update) return Kind::Update;
-    if (opcode != wire::Opcode::Query || message[4] != 0 || message[5] != 1) return Kind::Query;
-    std::size_t at = wire::header_octets;
-    while (at < message.size() && message[at] != 0 && (message[at] & 0xc0) == 0)
-        at += message[at] + std::size_t{1};
-    if (at >= message.size() || message[at] != 0 || message.size() - at < 5) return Kind::Query;
-    const auto type = static_cast<wire::RrType>(message[at + 1] << 8 | message[at + 2]);
-    if (type == wire::RrType::AXFR) return Kind::Axfr;
-    if (type == wire::RrType::IXFR) return Kind::Ixfr;
+    const auto question =
+        opcode == wire::Opcode::Query ? wire::glance_at_question(message) : std::nullopt;
+    if (question && question->type == wire::RrType::AXFR) return Kind::Axfr;
+    if (question && question->type == wire::RrType::IXFR) return Kind::Ixfr;
     return Kind::Query;
 }
 
@@ -184,7 +181,11 @@ Worker::Worker(const AnswerOptions& options, std::uint64_t query_log_sample, Tcp
     for (io::UdpSocket& socket : udp) {
         const std::size_t place = udp_.size();
         udp_.push_back(std::make_unique<io::UdpResponder>(
-            loop_, std::move(socket), io::UdpResponder::Options{}, [this] { look_up_to_date(); },
+            loop_, std::move(socket), io::UdpResponder::Options{},
+            [this](auto queries) {
+                look_up_to_date();
+                look_ahead(queries);
+            },
             [this, place](auto query, const SocketAddress& client, auto reply) {
                 return answer_any({Transport::Udp, query, client}, reply, [this, place] {
                     return std::pair(udp_[place].get(), udp_[place]->way_back());
@@ -216,6 +217,17 @@ void Worker::look_up_to_date() {
     secrets_ = &cookies_.latest();
     now_ = clock_.wall();
     if (asks_silence_) silent_for_ = asks_silence_();
+}
+
+// Of one query alone there is nothing to do meanwhile.
+void Worker::look_ahead(std::span<const std::span<const std::uint8_t>> queries) noexcept {
+    if (queries.size() < 2) return;
+    tree::LookAhead ahead;
+    for (const auto query : queries) {
+        if (const auto question = wire::glance_at_question(query))
+            ahead.add(*zones_, question->name, question->type);
+    }
+    ahead.fetch();
 }
 
 AnswerContext Worker::context_for(Transport transport, const SocketAddress& client,

@@ -52,6 +52,7 @@ class Worker {
     // After a batch was received, and before it is answered: else an acknowledged change could be
     // missed.
     void look_up_to_date();
+    void look_ahead(std::span<const std::span<const std::uint8_t>> queries) noexcept;
     using TcpWay = std::uint64_t;  // a connection
     using UdpWay = std::pair<io::UdpResponder*, io::UdpReturn>;
     using WayBack = std::variant<TcpWay, UdpWay>;

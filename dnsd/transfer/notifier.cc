@@ -93,7 +93,7 @@ struct Notifier::State {
         socket.responder = std::make_unique<io::UdpResponder>(
             loop, std::move(*bound),
             io::UdpResponder::Options{.query_octets_max = 4096, .reply_octets_max = 0, .batch = 8},
-            [] {},
+            [](auto) {},
             [this](std::span<const std::uint8_t> octets, const SocketAddress& from,
                    std::span<std::uint8_t>) {
                 take_reply(octets, from);

@@ -42,6 +42,8 @@ class NoStore final : public registry::Registry {
     void attach(health::Checker*) override {}
     void transitions(std::vector<health::Transition>) override {}
     void on_published(std::function<void(const registry::Published&)>) override {}
+    void set_followers(std::size_t) override {}
+    std::string identity() const override { return "bench"; }
     const Snapshot<tree::ZoneSet>& zones() const noexcept override { return zones_; }
     const Snapshot<registry::State>& state() const noexcept override { return state_; }
     Result<> check_writable() override { return {}; }

@@ -47,6 +47,10 @@ class Trie {
         return nullptr;
     }
 
+    // The way down to a value, one wait for memory a step, for whoever goes several ways at once.
+    class Descent;
+    Descent descent(std::uint64_t hash) const noexcept { return Descent(root_.get(), hash); }
+
     // Added, or in the place of the one with its name.
     void set(std::shared_ptr<const T> value, Edit edit = copies_all) {
         if (put(root_, std::move(value), 0, edit)) ++size_;
@@ -367,6 +371,53 @@ class Trie {
 
     BlockPtr root_;
     std::size_t size_ = 0;
+};
+
+// The version that it was made of must outlive it.
+template <class T>
+class Trie<T>::Descent {
+  public:
+    Descent() noexcept = default;
+    Descent(const Block* root, std::uint64_t hash) noexcept : block_(root), hash_(hash) {}
+
+    // Has the processor fetch what the next step looks at. False: it has ended.
+    bool step() noexcept {
+        if (leaf_ != nullptr) {
+            value_ = leaf_->get();
+            leaf_ = nullptr;
+            __builtin_prefetch(value_);
+            return false;
+        }
+        if (inner_ != nullptr) {
+            block_ = inner_->get();
+            inner_ = nullptr;
+            __builtin_prefetch(block_);
+            return true;
+        }
+        if (block_ == nullptr || level_ == levels_max) return false;
+        const std::uint64_t bit = bit_of(hash_, level_++);
+        const Block* const block = std::exchange(block_, nullptr);
+        if ((block->leaf_bits & bit) != 0) {
+            leaf_ = &block->leaf(index(block->leaf_bits, bit));
+            __builtin_prefetch(leaf_);
+        } else if ((block->block_bits & bit) != 0) {
+            inner_ = &block->inner(index(block->block_bits, bit));
+            __builtin_prefetch(inner_);
+        }
+        return true;
+    }
+
+    // Where it has ended, on its way into the cache: of the name, or of another of the same way.
+    // Null: there is none.
+    const T* value() const noexcept { return value_; }
+
+  private:
+    const Block* block_ = nullptr;
+    const Leaf* leaf_ = nullptr;
+    const BlockPtr* inner_ = nullptr;
+    const T* value_ = nullptr;
+    std::uint64_t hash_ = 0;
+    unsigned level_ = 0;
 };
 
 // The version that it was made of must outlive it.

@@ -38,6 +38,11 @@ class Node {
     }  // by type
     bool is_empty() const noexcept { return rrsets_.empty(); }    // an empty non-terminal, or held
     bool has_children() const noexcept { return children_ > 0; }  // names one label below
+    // Has the processor fetch what find() and a look at the name read.
+    void prefetch() const noexcept {
+        __builtin_prefetch(octets_.data());
+        __builtin_prefetch(rrsets_.data());
+    }
 
     std::span<const std::uint8_t> name_octets() const noexcept { return octets_; }
     std::uint64_t hash() const noexcept { return hash_; }
@@ -72,6 +77,7 @@ class Zone {
     const Node* find(const wire::Name& owner) const noexcept { return find(owner.octets()); }
     const Node* find(
         std::span<const std::uint8_t> owner) const noexcept;  // also of an empty non-terminal
+    Trie<Node>::Descent descent(std::uint64_t hash) const noexcept { return nodes_.descent(hash); }
     std::size_t node_count() const noexcept { return nodes_.size(); }
     std::size_t rrset_count() const noexcept { return rrsets_; }
     // Whether a name may be looked up without a look at those above it: no zone cut and no DNAME.

@@ -4,9 +4,9 @@
 
 namespace dnsd::tree {
 
-const Zone* ZoneSet::find(const wire::Name& name) const noexcept {
-    std::span<const std::uint8_t> suffix = name.octets();
-    for (std::size_t labels = name.label_count();; --labels) {
+const Zone* ZoneSet::find(std::span<const std::uint8_t> name) const noexcept {
+    std::span<const std::uint8_t> suffix = name;
+    for (std::size_t labels = wire::label_count(name);; --labels) {
         if (apexes_[labels] > 0) {
             const auto* zone = zones_.find(suffix, wire::hash_name(suffix));
             if (zone != nullptr) return zone->get();

@@ -16,7 +16,8 @@ namespace dnsd::tree {
 class ZoneSet {
   public:
     // The zone with the longest apex that `name` is at or below; null if there is none.
-    const Zone* find(const wire::Name& name) const noexcept;
+    const Zone* find(const wire::Name& name) const noexcept { return find(name.octets()); }
+    const Zone* find(std::span<const std::uint8_t> name) const noexcept;
     std::shared_ptr<const Zone> find_apex(const wire::Name& apex) const;
 
     // Whether a zone's apex is at or below this name, which therefore exists (RFC 8020 §2).

@@ -155,6 +155,18 @@ Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexc
     return query;
 }
 
+std::optional<QuestionGlance> glance_at_question(std::span<const std::uint8_t> message) noexcept {
+    if (message.size() < header_octets || message[4] != 0 || message[5] != 1) return std::nullopt;
+    std::size_t at = header_octets;
+    while (at < message.size() && message[at] != 0 && message[at] <= Name::label_octets_max)
+        at += message[at] + std::size_t{1};
+    if (at >= message.size() || message[at] != 0 || message.size() - at < 5) return std::nullopt;
+    const std::size_t octets = at + 1 - header_octets;
+    if (octets > Name::octets_max) return std::nullopt;
+    return QuestionGlance{message.subspan(header_octets, octets),
+                          static_cast<RrType>(message[at + 1] << 8 | message[at + 2])};
+}
+
 std::optional<Message> decode_message(std::span<const std::uint8_t> octets) {
     Reader reader(octets);
     Message message;
@@ -218,7 +230,7 @@ ReplyWriter::ReplyWriter(const Query& query, std::span<std::uint8_t> octets,
 
 bool ReplyWriter::put(std::span<const std::uint8_t> octets) noexcept {
     if (limit_ - at_ < octets.size()) return false;
-    std::memcpy(octets_.data() + at_, octets.data(), octets.size());
+    if (!octets.empty()) std::memcpy(octets_.data() + at_, octets.data(), octets.size());
     at_ += octets.size();
     return true;
 }

@@ -74,6 +74,14 @@ struct BadQuery {
 
 Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexcept;
 
+// What a message with a single question asks for, without more than a look at it; nothing: there is
+// none, or its name is compressed or cut off.
+struct QuestionGlance {
+    std::span<const std::uint8_t> name;  // in the message
+    RrType type;
+};
+std::optional<QuestionGlance> glance_at_question(std::span<const std::uint8_t> message) noexcept;
+
 // A query as a client sends it: one question and, last, an OPT RR without options.
 struct QueryFlags {
     bool recursion_desired = false, authentic_data = false, checking_disabled = false;

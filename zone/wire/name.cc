@@ -137,9 +137,11 @@ std::optional<Name> Name::from_octets(std::span<const std::uint8_t> octets) noex
     return Name(octets);
 }
 
-std::size_t Name::label_count() const noexcept {
+std::size_t Name::label_count() const noexcept { return wire::label_count(octets()); }
+
+std::size_t label_count(std::span<const std::uint8_t> octets) noexcept {
     std::size_t count = 0;
-    for (std::size_t at = 0; octets_[at] != 0; at += octets_[at] + std::size_t{1}) ++count;
+    for (std::size_t at = 0; octets[at] != 0; at += octets[at] + std::size_t{1}) ++count;
     return count;
 }
 

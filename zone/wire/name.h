@@ -83,6 +83,9 @@ class Name {
 // As Name's ==, of whole names' octets that stand elsewhere.
 bool equal_names(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept;
 
+// As Name::label_count(), of a name's octets that stand elsewhere.
+std::size_t label_count(std::span<const std::uint8_t> octets) noexcept;
+
 // As Name::hash(), of a name's octets that stand elsewhere, such as a suffix of another name.
 std::uint64_t hash_name(std::span<const std::uint8_t> octets) noexcept;
 

@@ -102,7 +102,9 @@ Result<std::unique_ptr<ClockServer>> ClockServer::start() {
 }
 
 ClockServer::ClockServer(io::UdpSocket socket)
-    : responder_(loop_, std::move(socket), {}, [] {}, respond, counters_), mailbox_(loop_, 1) {}
+    : responder_(
+          loop_, std::move(socket), {}, [](auto) {}, respond, counters_),
+      mailbox_(loop_, 1) {}
 
 ClockServer::~ClockServer() {
     if (thread_.joinable()) {

@@ -50,7 +50,7 @@ void with_echo(const char* listen, Client client) {
     auto socket = UdpSocket::bind(*SocketAddress::parse(listen), false);
     REQUIRE(socket);
     UdpResponder responder(
-        loop, *std::move(socket), {}, [] {},
+        loop, *std::move(socket), {}, [](auto) {},
         [](std::span<const std::uint8_t> query, const SocketAddress&,
            std::span<std::uint8_t> reply) {
             if (query.empty()) return std::size_t{0};

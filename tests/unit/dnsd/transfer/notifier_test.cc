@@ -31,7 +31,7 @@ struct Exchange {
     io::UdpResponder secondary{loop,
                                *io::UdpSocket::bind({Ipv4{{127, 0, 0, 1}}, 0}, false),
                                {},
-                               [] {},
+                               [](auto) {},
                                [this](std::span<const std::uint8_t> query, const SocketAddress&,
                                       std::span<std::uint8_t> out) {
                                    heard.emplace_back(query.begin(), query.end());

@@ -103,7 +103,7 @@ class Primary {
           loop_(loop),
           sockets_(bound()),
           udp_(
-              loop, std::move(sockets_.first), {}, [] {},
+              loop, std::move(sockets_.first), {}, [](auto) {},
               [this](auto query, const auto&, auto reply) { return answer_soa(query, reply); },
               counters_),
           listener_(std::move(sockets_.second)),

@@ -102,7 +102,7 @@ class Secondary {
     io::UdpResponder responder_{loop_,
                                 *io::UdpSocket::bind({Ipv4{{127, 0, 0, 1}}, 0}, false),
                                 {},
-                                [] {},
+                                [](auto) {},
                                 [this](std::span<const std::uint8_t> query, const SocketAddress&,
                                        std::span<std::uint8_t> out) { return take(query, out); },
                                 counters_};

@@ -79,3 +79,27 @@ TEST_CASE("edits in place change no version that others hold, however much of a 
         ++edit;
     }
 }
+
+TEST_CASE("a way down taken in steps ends at the value, unless others share all of its hash") {
+    Trie<Value> trie;
+    for (std::uint32_t i = 0; i < 1'000; ++i) {
+        const std::uint64_t hash = i * 0x9E37'79B9'7F4A'7C15;
+        trie.set(std::make_shared<const Value>(Value{std::to_string(i), hash}));
+    }
+    for (std::uint32_t i = 0; i < 1'000; ++i) {
+        const std::uint64_t hash = i * 0x9E37'79B9'7F4A'7C15;
+        auto way = trie.descent(hash);
+        while (way.step()) {
+        }
+        REQUIRE(way.value() != nullptr);
+        CHECK(way.value()->name == std::to_string(i));
+        CHECK_FALSE(way.step());
+    }
+    CHECK_FALSE(Trie<Value>().descent(7).step());
+    Trie<Value> row;
+    for (const char* name : {"a", "b"}) row.set(std::make_shared<const Value>(Value{name, 7}));
+    auto way = row.descent(7);
+    while (way.step()) {
+    }
+    CHECK(way.value() == nullptr);
+}

@@ -127,3 +127,21 @@ TEST_CASE("RFC 6891: room for the OPT RR is kept however full the message is") {
     CHECK((message->records.back().ttl >> 24) == 1);
     CHECK(message->truncated());
 }
+
+TEST_CASE("a glance at a question sees what the decoder reads, or nothing") {
+    const Question question{name("WwW.example.org"), RrType::SRV, RrClass::IN};
+    const auto query = encode_query(1, question, 1232);
+    const auto seen = glance_at_question(query);
+    REQUIRE(seen);
+    CHECK(equal_names(seen->name, question.name.octets()));
+    CHECK(seen->type == RrType::SRV);
+    // Cut off anywhere in the question, with two questions, or with a pointer in the name.
+    for (std::size_t size = 0; size < header_octets + question.name.size() + 4; ++size)
+        CHECK_FALSE(glance_at_question(std::span(query).first(size)));
+    auto other = query;
+    other[5] = 2;
+    CHECK_FALSE(glance_at_question(other));
+    other = query;
+    other[header_octets] = 0xc0;
+    CHECK_FALSE(glance_at_question(other));
+}
