@@ -1,13 +1,16 @@
 #include "base/io/udp.h"
 
 #include <fmt/format.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace dnsd::io {
@@ -81,6 +84,7 @@ struct UdpResponder::State {
     std::vector<Slot> slots;
     std::vector<std::span<const std::uint8_t>> queries;  // of the batch under way
     std::vector<mmsghdr> received, replies;
+    std::uint32_t dropped_before = 0;
     unsigned asking = 0;         // the slot whose query is being answered
     std::unique_ptr<Poll> poll;  // last: it calls back into the rest
 
@@ -142,9 +146,22 @@ struct UdpResponder::State {
 
     // More may have come meanwhile: taking it saves a turn of the loop. Others get theirs in time.
     void turn() {
+        bool was_full = false;
         for (unsigned batches = 0; batches < batches_max; ++batches) {
-            if (answer_batch() == 0) return;
+            const unsigned count = answer_batch();
+            was_full = was_full || count == options.batch;
+            if (count == 0) break;
         }
+        if (was_full) count_dropped();
+    }
+
+    // What the kernel dropped left a full queue behind, and so a full batch.
+    void count_dropped() {
+        std::array<std::uint32_t, SK_MEMINFO_VARS> info{};
+        socklen_t size = sizeof info;
+        if (getsockopt(socket.descriptor(), SOL_SOCKET, SO_MEMINFO, &info, &size) != 0) return;
+        const std::uint32_t dropped = info[SK_MEMINFO_DROPS];
+        counters.receive_dropped.add(dropped - std::exchange(dropped_before, dropped));
     }
 
     unsigned answer_batch() {

@@ -37,6 +37,7 @@ class UdpSocket {
 struct UdpCounters {
     Counter received, sent;
     Counter send_dropped;  // the kernel would not take it: the client asks again
+    Counter receive_dropped;  // it came faster than we took it, and the kernel had no room left
 };
 
 // Where a datagram came from and which of our addresses it asked: what a later reply needs.

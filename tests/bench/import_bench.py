@@ -113,7 +113,6 @@ class Server:
         figures["disk"] = sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()
                               and "log" not in file.name and file.name != "stderr")
         self.answers = [said(self.at, *question) for question in self.sample]
-        self.stop()
         return figures
 
     def processes(self) -> list[int]:
@@ -214,7 +213,10 @@ def main() -> None:
         for kind in kinds:
             with tempfile.TemporaryDirectory() as folder:
                 server = kind(pathlib.Path(folder), arguments.records, text)
-                rounds[kind.name].append(server.measure())
+                try:
+                    rounds[kind.name].append(server.measure())
+                finally:
+                    server.stop()
                 answers[kind.name] = server.answers
             print(f"round {number + 1}, {kind.name}: {rounds[kind.name][-1]}", file=sys.stderr, flush=True)
         for name, theirs in answers.items():

@@ -93,3 +93,29 @@ TEST_CASE("a port that somebody has is refused, even if both would share it") {
     REQUIRE_FALSE(second);
     CHECK(second.error().message == "UDP " + first->address().print() + ": Address already in use");
 }
+
+TEST_CASE("what came is received or counted as dropped") {
+    Loop loop;
+    UdpCounters counters;
+    auto socket = UdpSocket::bind(*SocketAddress::parse("127.0.0.1:0"), false);
+    REQUIRE(socket);
+    UdpResponder responder(
+        loop, *std::move(socket), {}, [](auto) {},
+        [](auto, const SocketAddress&, auto) { return std::size_t{0}; }, counters);
+    // More than a socket has room for, before anybody takes the first.
+    sockaddr_storage to{};
+    const socklen_t octets = responder.address().to(to);
+    const int client = ::socket(AF_INET, SOCK_DGRAM, 0);
+    const std::string datagram(1'000, 'x');
+    constexpr std::uint64_t sent = 5'000;
+    for (std::uint64_t i = 0; i < sent; ++i) {
+        REQUIRE(sendto(client, datagram.data(), datagram.size(), 0,
+                       reinterpret_cast<const sockaddr*>(&to), octets) == 1'000);
+    }
+    ::close(client);
+    Mailbox mailbox(loop, 1);
+    CHECK(mailbox.post([&] { loop.stop(); }));
+    loop.run();
+    CHECK(counters.receive_dropped.value() > 0);
+    CHECK(counters.received.value() + counters.receive_dropped.value() == sent);
+}
