@@ -317,7 +317,7 @@ def overload(arguments, folder: pathlib.Path) -> dict:
         figures["possible"] = most["answered"] / most["seconds"]
         for state, rate in (("quiet", 1000), ("twice", round(2 * figures["possible"]))):
             result: dict = {}
-            before = metric("dnsd_dns_receive_dropped_total"), metric("dnsd_health_probes_total"), server.memory()
+            before = metric("dnsd_dns_receive_dropped_total"), metric("dnsd_check_probes_total"), server.memory()
             thread = threading.Thread(target=lambda result=result, rate=rate: result.update(
                 nameserver_bench.load(5390, queries, 4 * arguments.seconds, "open", rate)))
             thread.start()
@@ -326,7 +326,7 @@ def overload(arguments, folder: pathlib.Path) -> dict:
             figures["states"][state] = {
                 "asked_rate": rate, "answered_rate": result["answered"] / result["seconds"],
                 "dropped": metric("dnsd_dns_receive_dropped_total") - before[0],
-                "probes": metric("dnsd_health_probes_total") - before[1], "seconds": result["seconds"],
+                "probes": metric("dnsd_check_probes_total") - before[1], "seconds": result["seconds"],
                 "memory_before": before[2], "memory_after": server.memory(),
                 "api_p50_ms": statistics.median(times), "api_p99_ms": sorted(times)[int(0.99 * (len(times) - 1))]}
     finally:
