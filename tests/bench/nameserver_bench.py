@@ -10,9 +10,11 @@ addresses), 10 % SRV (8 targets), 5 % AAAA (NODATA), 5 % names that do not exist
 
 Services are registered over REST, once, and kept in var/bench; the others get the zone file that dnsd exports, and must
 answer a sample as dnsd does. `gdnsd dynamic` answers for services by its multifo plugin, whose addresses are
-monitored, as dnsd's are.
+monitored, as dnsd's are. NSD, alone among them, comes with a limit of answers to a client, which is off here.
 
-usage: tools/bench, or tests/bench/nameserver_bench.py --help
+--growth asks instead what becomes of dnsd, Knot and NSD from 1,000 to 1,000,000 instances.
+
+usage: tools/bench answers, or tests/bench/nameserver_bench.py --help
 """
 
 import argparse
@@ -51,6 +53,7 @@ UNDER_WAY = 128
 QUESTIONS = 100_000
 TICKS = os.sysconf("SC_CLK_TCK")
 KEPT = ROOT / "var/bench"
+GROWTH = (125, 1_250, 12_500, 125_000)  # services
 LOADS_IN = 600  # seconds, for the slowest with the largest zone
 
 
@@ -182,6 +185,8 @@ server:
     zonelistfile: "{self.folder}/zones"
     xfrdir: "{self.folder}"
     server-count: 1
+    rrl-ratelimit: 0
+    rrl-whitelist-ratelimit: 0
 remote-control:
     control-enable: no
 zone:
@@ -450,6 +455,30 @@ def table(services: int, figures: dict) -> str:
     return "\n".join(lines)
 
 
+def growth_table(results: dict[int, dict]) -> str:
+    """An instance's memory is what it takes beyond the smallest zone, whose memory is mostly the program's."""
+    smallest = min(results)
+    lines = ["\n| | instances | CPU an answer | user | system | to the smallest | memory | an instance more | load |",
+             "|" + "---|" * 9]
+    for name in results[smallest]:
+        before = results[smallest][name]
+        for services, figures in results.items():
+            one = figures[name]
+            cost, user, system, cost_before = (
+                statistics.median(each[key] for each in rounds) for rounds, key in (
+                    (one["rounds"], "cpu_us"), (one["rounds"], "user_us"), (one["rounds"], "system_us"),
+                    (before["rounds"], "cpu_us")))
+            line = (f"| {name} | {services * INSTANCES:,} | {cost:.2f} µs | {user:.2f} | {system:.2f} "
+                    f"| {cost / cost_before:.2f} ")
+            if name == "floor":
+                lines.append(line + "| | | |")
+                continue
+            more = (f"{(one['memory'] - before['memory']) / (services - smallest) / INSTANCES:,.0f} B"
+                    if services != smallest else "")
+            lines.append(line + f"| {one['memory'] / 1e6:,.0f} MB | {more} | {one['load_seconds']:.2f} s |")
+    return "\n".join(lines)
+
+
 def version_of(kind: type[Server]) -> str:
     flag = {"Knot": "--version", "NSD": "-v", "PowerDNS": "--version", "BIND": "-v",
             "dnsd": "--version"}.get(kind.name)
@@ -461,18 +490,26 @@ def version_of(kind: type[Server]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="1000,100000", help="numbers of services (%(default)s)")
-    parser.add_argument("--servers", default=",".join(kind.name for kind in SERVERS), help="%(default)s")
+    parser.add_argument("--sizes", help="numbers of services (1000,100000)")
+    parser.add_argument("--servers", help=",".join(kind.name for kind in SERVERS))
+    parser.add_argument("--growth", action="store_true",
+                        help="dnsd, Knot and NSD with " + ", ".join(f"{n * INSTANCES:,}" for n in GROWTH) + " instances")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement (%(default)s)")
     parser.add_argument("--rate", type=int, default=20_000, help="questions a second for the times (%(default)s)")
     parser.add_argument("--all", action="store_true", help="also servers that take minutes to load a size")
-    parser.add_argument("--quick", action="store_true", help="1,000 services, one round of two seconds")
+    parser.add_argument("--quick", action="store_true", help="without the largest size, one round of two seconds")
     parser.add_argument("--json", type=pathlib.Path, help="write all figures there")
     arguments = parser.parse_args()
+    sizes, wanted = [1000, 100_000], [kind.name for kind in SERVERS]
+    if arguments.growth:
+        sizes, wanted = list(GROWTH), [kind.name for kind in (Dnsd, Knot, Nsd)]
     if arguments.quick:
-        arguments.sizes, arguments.rounds, arguments.seconds = "1000", 1, 2
-    wanted = [name.strip() for name in arguments.servers.split(",")]
+        sizes, arguments.rounds, arguments.seconds = sizes[:-1], 1, 2
+    if arguments.sizes:
+        sizes = [int(size) for size in arguments.sizes.split(",")]
+    if arguments.servers:
+        wanted = [name.strip() for name in arguments.servers.split(",")]
     unknown = set(wanted) - {kind.name for kind in SERVERS}
     if unknown:
         parser.error(f"there is no server {', '.join(sorted(unknown))}")
@@ -485,11 +522,14 @@ def main() -> None:
           + f"; {arguments.rounds} rounds of {arguments.seconds:g} s, times at {arguments.rate:,} questions a second",
           flush=True)
     results = {}
-    for size in map(int, arguments.sizes.split(",")):
+    for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o755)
             results[size] = measure(size, kinds, arguments, pathlib.Path(folder))
-        print(table(size, results[size]), flush=True)
+        if not arguments.growth:
+            print(table(size, results[size]), flush=True)
+    if arguments.growth:
+        print(growth_table(results), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
 
