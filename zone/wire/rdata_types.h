@@ -102,28 +102,35 @@ struct HinfoRdata {
     }
 };
 
-// RFC 1035 §3.3.7.
-struct MinfoRdata {
-    static constexpr RrType type = RrType::MINFO;
-    Name responsible, errors;
+// RFC 1035 §3.3.7; RP: RFC 1183 §2.2.
+template <RrType of, Compression compression>
+struct TwoNamesRdata {
+    static constexpr RrType type = of;
+    Name first, second;
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor& v) {
-        v.name(self.responsible, Compression::Allowed);
-        v.name(self.errors, Compression::Allowed);
+        v.name(self.first, compression);
+        v.name(self.second, compression);
     }
 };
+using MinfoRdata = TwoNamesRdata<RrType::MINFO, Compression::Allowed>;
+using RpRdata = TwoNamesRdata<RrType::RP, Compression::Never>;
 
-// RFC 1035 §3.3.9.
-struct MxRdata {
-    static constexpr RrType type = RrType::MX;
+// RFC 1035 §3.3.9; AFSDB: RFC 1183 §1; KX: RFC 2230 §3.1.
+template <RrType of, Compression compression>
+struct PreferredRdata {
+    static constexpr RrType type = of;
     std::uint16_t preference = 0;
-    Name exchange;
+    Name host;
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor& v) {
         v.u16(self.preference);
-        v.name(self.exchange, Compression::Allowed);
+        v.name(self.host, compression);
     }
 };
+using MxRdata = PreferredRdata<RrType::MX, Compression::Allowed>;
+using AfsdbRdata = PreferredRdata<RrType::AFSDB, Compression::Never>;
+using KxRdata = PreferredRdata<RrType::KX, Compression::Never>;
 
 // RFC 1035 §3.3.14; SPF: RFC 7208 §3.1.
 template <RrType of>
@@ -137,32 +144,6 @@ struct TextRdata {
 };
 using TxtRdata = TextRdata<RrType::TXT>;
 using SpfRdata = TextRdata<RrType::SPF>;
-
-// RFC 1183 §2.2.
-struct RpRdata {
-    static constexpr RrType type = RrType::RP;
-    Name mailbox, text;
-    template <class Self, class Visitor>
-    static void fields(Self& self, Visitor& v) {
-        v.name(self.mailbox, Compression::Never);
-        v.name(self.text, Compression::Never);
-    }
-};
-
-// RFC 1183 §1; KX: RFC 2230 §3.1.
-template <RrType of>
-struct PreferredRdata {
-    static constexpr RrType type = of;
-    std::uint16_t preference = 0;
-    Name host;
-    template <class Self, class Visitor>
-    static void fields(Self& self, Visitor& v) {
-        v.u16(self.preference);
-        v.name(self.host, Compression::Never);
-    }
-};
-using AfsdbRdata = PreferredRdata<RrType::AFSDB>;
-using KxRdata = PreferredRdata<RrType::KX>;
 
 // RFC 1876 §2. Its text is location.h's.
 struct LocRdata {
