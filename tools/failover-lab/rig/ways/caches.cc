@@ -95,14 +95,21 @@ Result<> start_forwarder(Scene& scene) {
     return begin_to_use(scene, "forwarder");
 }
 
-Result<> start_unbound(Scene& scene) {
+Result<> start_unbound_with(Scene& scene, const std::string& sections) {
     scene.versions["unbound"] = version_of(scene, "unbound");
     auto written = write_alone(scene, "/etc/unbound/unbound.conf",
                                fmt::format(R"(server:
     interface: {}
     username: ""
     use-syslog: no
-stub-zone:
+{})",
+                                           at::cache, sections));
+    if (!written) return written;
+    return start_server(scene, "unbound", {"unbound", "-d"});
+}
+
+Result<> start_unbound(Scene& scene) {
+    return start_unbound_with(scene, fmt::format(R"(stub-zone:
     name: "{}"
     stub-addr: {}
 remote-control:
@@ -110,9 +117,7 @@ remote-control:
     control-interface: {}
     control-use-cert: no
 )",
-                                           at::cache, at::zone, at::dnsd, unbound_socket));
-    if (!written) return written;
-    return start_server(scene, "unbound", {"unbound", "-d"});
+                                                 at::zone, at::dnsd, unbound_socket));
 }
 
 Result<> start_dnsmasq(Scene& scene) {

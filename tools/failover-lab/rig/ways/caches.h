@@ -34,6 +34,8 @@ Result<> start_nscd_alone(Scene& scene);
 // What others on the node are started with too. A stock program whose only file is `path`, in a
 // folder that is emptied of the machine's.
 Result<> write_alone(Scene& scene, const std::string& path, const std::string& text);
+// unbound on at::cache, with these sections of its configuration besides.
+Result<> start_unbound_with(Scene& scene, const std::string& sections);
 // Starts a name server on at::cache and returns once it answers and resolv.conf names it. With a
 // file its number is left there, for who would send it a signal.
 Result<> start_server(Scene& scene, const std::string& name, std::vector<std::string> command,

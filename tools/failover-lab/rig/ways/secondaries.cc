@@ -54,13 +54,7 @@ zone:
 }
 
 Result<> start_secondary_unbound(Scene& scene) {
-    scene.versions["unbound"] = version_of(scene, "unbound");
-    auto written = write_alone(scene, "/etc/unbound/unbound.conf",
-                               fmt::format(R"(server:
-    interface: {}
-    username: ""
-    use-syslog: no
-auth-zone:
+    return start_unbound_with(scene, fmt::format(R"(auth-zone:
     name: "{}"
     primary: {}
     allow-notify: 127.0.0.0/8
@@ -68,9 +62,7 @@ auth-zone:
     for-upstream: no
     fallback-enabled: no
 )",
-                                           at::cache, at::zone, at::dnsd));
-    if (!written) return written;
-    return start_server(scene, "unbound", {"unbound", "-d"});
+                                                 at::zone, at::dnsd));
 }
 
 }  // namespace dnsd::lab
