@@ -285,6 +285,7 @@ def overload(arguments, folder: pathlib.Path) -> dict:
             break
         time.sleep(0.05)
     host, port = url.rsplit(":", 1)
+
     def call(method: str, path: str, body=None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(host, int(port), timeout=30)
         connection.request(method, path, json.dumps(body) if body is not None else None)

@@ -16,7 +16,6 @@ import os
 import pathlib
 import platform
 import random
-import re
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ import dns.message  # noqa: E402
 import dns.query  # noqa: E402
 import dns.rdatatype  # noqa: E402
 
+import processes  # noqa: E402
 from harness import DNSCTL, Daemon  # noqa: E402
 from name_servers import Knot, Nsd, Zone  # noqa: E402
 
@@ -116,27 +116,12 @@ class Server:
         self.answers = [said(self.at, *question) for question in self.sample]
         return figures
 
-    def processes(self) -> list[int]:
-        """The server and what it forked, which is in its session."""
-        own = self.pid()
-        found = []
-        for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                fields = entry.read_text().rpartition(")")[2].split()
-                if int(entry.parent.name) == own or int(fields[3]) == own:
-                    found.append(int(entry.parent.name))
-        return found
-
-    def kilobytes(self, file: str, key: str) -> list[int]:
-        return [int(re.search(rf"^{key}:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/{file}").read_text(), re.M)[1])
-                for pid in self.processes()]
-
     def memory(self) -> int:
-        return 1024 * sum(self.kilobytes("smaps_rollup", "Pss"))
+        return processes.memory(processes.of_session(self.pid()))
 
     def peak(self) -> int:
         """The most that one of the processes ever had: what they share would count twice in a sum."""
-        return 1024 * max(self.kilobytes("status", "VmHWM"))
+        return max(processes.octets(processes.of_session(self.pid()), "status", "VmHWM"))
 
 
 class Ours(Server):

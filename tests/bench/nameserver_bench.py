@@ -44,6 +44,7 @@ import dns.message  # noqa: E402
 import dns.query  # noqa: E402
 import dns.rcode  # noqa: E402
 
+import processes  # noqa: E402
 from harness import Daemon  # noqa: E402
 
 ZONE = "bench.internal"
@@ -109,24 +110,14 @@ class Server:
         assert reply is not None, f"{self.name} does not answer {name} {rr_type}"
         return dns.rcode.to_text(reply.rcode()), *sorted(str(rdata) for rrset in reply.answer for rdata in rrset)
 
-    def processes(self) -> list[int]:
-        """What it forked is in its session."""
-        found = []
-        for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                if int(entry.read_text().rpartition(")")[2].split()[3]) == self.process.pid:
-                    found.append(int(entry.parent.name))
-        return found
-
     def cpu(self) -> tuple[float, float]:
         """Seconds, user and system."""
         ticks = [pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-                 for pid in self.processes()]
+                 for pid in processes.of_session(self.process.pid)]
         return sum(int(user) for user, _ in ticks) / TICKS, sum(int(system) for _, system in ticks) / TICKS
 
     def memory(self) -> int:
-        return 1024 * sum(int(re.search(r"^Pss: +(\d+) kB", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(),
-                                        re.M)[1]) for pid in self.processes())
+        return processes.memory(processes.of_session(self.process.pid))
 
     def stop(self) -> None:
         self.process.terminate()

@@ -77,7 +77,7 @@ void fill(registry::Registry& registry) {
     }
 }
 
-// Answers A of services drawn at random until it is stopped; microseconds of each batch's slowest.
+// Answers A of services drawn at random until it is stopped; the microseconds of each answer.
 struct Answerer {
     explicit Answerer(registry::Registry& from) : registry(from) {}
     void run() {
