@@ -1,6 +1,8 @@
 #include "zone/registry/compile_draft.h"
 
 #include <algorithm>
+#include <chrono>
+#include <ratio>
 #include <set>
 
 #include "base/assert.h"
@@ -260,10 +262,24 @@ class Compilation {
         const auto& touched = draft_.namespaces().at(name);
         // Made anew in the batch that deleted it: who follows the zone must not see it go back.
         if (within.serial == 0 && touched.before) within.serial = touched.before->serial;
-        within.serial = jumps ? *wanted : within.serial + 1;  // RFC 1982: 0 follows 2^32 - 1
+        if (jumps)
+            within.serial = *wanted;
+        else if (is_new && within.serial == 0)
+            within.serial = first_serial(draft_.now());
+        else
+            ++within.serial;  // RFC 1982: 0 follows 2^32 - 1
         publication_.set_serial(within);
         out_.moved.push_back(name);
         note_difference(name, zones, within.serial);
+    }
+
+    // Secondaries may still hold a zone of this name that was deleted, or lost with its database. A
+    // serial that passes theirs step by step would have them put our differences on top of that
+    // zone; the clock is ahead of it, but for one that changed more often than the clock ticks.
+    static std::uint32_t first_serial(WallTime now) {
+        using Sixteenths = std::chrono::duration<std::int64_t, std::ratio<1, 16>>;
+        const auto ticks = std::chrono::floor<Sixteenths>(now.time_since_epoch()).count();
+        return std::max(static_cast<std::uint32_t>(ticks), 1U);  // 0 is a namespace that has none
     }
 
     static bool is_other_transfer(const tree::Zone& before, const tree::Zone& after) {
