@@ -3,6 +3,14 @@
 add_library(dnsd_flags INTERFACE)
 target_compile_options(dnsd_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
 target_include_directories(dnsd_flags INTERFACE ${PROJECT_SOURCE_DIR})
+# What every server of the last fifteen years has; SSE4.2 and popcnt are in it.
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    add_compile_options(-march=x86-64-v2)
+    # A name of 256 octets is copied sooner by a call than by `rep movs`, which takes long to begin.
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        add_compile_options(-mmemcpy-strategy=libcall:-1:noalign -mmemset-strategy=libcall:-1:noalign)
+    endif()
+endif()
 if(DNSD_SANITIZE)
     add_compile_options(-fsanitize=${DNSD_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${DNSD_SANITIZE})

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "zone/tree/look_ahead.h"
 #include "zone/tree/lookup.h"
 #include "zone/wire/message.h"
 #include "zone/wire/reader.h"
@@ -81,7 +80,8 @@ class Drawing {
 
     std::size_t size() const noexcept { return size_; }
     std::size_t operator[](std::size_t i) const noexcept {
-        return sampled_ ? picked_[i] : (start_ + i) % total_;
+        if (sampled_) return picked_[i];
+        return start_ + i < total_ ? start_ + i : start_ + i - total_;
     }
 
   private:
@@ -123,89 +123,9 @@ class Answering {
         : query_(query), context_(context), may_recurse_(may_recurse), writer_(writer) {}
 
     Rcode answer() noexcept {
-        Name qname = query_.question->name;
-        std::array<Name, aliases_followed_max + 1> met;  // the aliases on the way
-        for (unsigned aliases = 0;; ++aliases) {
-            const Zone* zone = find_zone(qname);
-            std::optional<Name> next;
-            if (zone == nullptr) {
-                if (const auto rcode = give_special(qname)) return *rcode;
-                // Out of our zones: at the start that is refused, in a chain the client goes on
-                // (RFC 1034 §4.3.2).
-                if (!may_recurse_) return aliases == 0 ? refuse() : Rcode::NoError;
-                const auto aged = find_outside(qname);
-                if (!aged) return Rcode::ServFail;  // wanted() says what is missing
-                if (aliases == 0 && aged->response->rcode() == Rcode::NxDomain)
-                    next = complete(qname, ttl_of(*aged, aged->response->lifetime()));
-                if (wanted_) return Rcode::ServFail;
-                if (!next) {
-                    const Rcode rcode = give_outside(qname, *aged, aliases == 0, next);
-                    if (!next) return rcode;
-                }
-            } else {
-                // A chain that leads to where nothing is known is left to the client, as one that
-                // leads out of our zones is.
-                if (!is_loaded(*zone))
-                    return aliases == 0 || may_recurse_ ? fail() : Rcode::NoError;
-                if (is_too_stale()) return fail();
-                const LookupResult found = look_up(*zone, qname, query_.question->type);
-                if (aliases == 0) {
-                    writer_.set_authoritative(found.kind != LookupResult::Kind::Referral);
-                    zone_asked_ = zone;
-                    node_asked_ = found.node;
-                }
-                switch (found.kind) {
-                    case LookupResult::Kind::Answer:
-                        return give_answer(*zone, qname, found);
-                    case LookupResult::Kind::NoData:
-                        give_soa(*zone);
-                        return Rcode::NoError;
-                    case LookupResult::Kind::NxDomain:
-                        if (aliases == 0) next = complete(qname, zone->soa()->ttl());
-                        if (wanted_) return Rcode::ServFail;
-                        if (next) break;
-                        give_soa(*zone);
-                        return Rcode::NxDomain;
-                    case LookupResult::Kind::Referral:
-                        give_referral(*zone, *found.rrset, *found.node);
-                        return Rcode::NoError;
-                    case LookupResult::Kind::Cname:
-                        if (!give(Section::Answer, qname, *found.rrset)) return Rcode::NoError;
-                        next = target_of(found.rrset->rdata(0));
-                        break;
-                    case LookupResult::Kind::Dname: {
-                        if (!is_given(*found.rrset) &&
-                            !give(Section::Answer, found.node->owner(), *found.rrset))
-                            return Rcode::NoError;
-                        dnames_[aliases] = found.rrset;
-                        next = qname.with_suffix(found.node->owner(),
-                                                 target_of(found.rrset->rdata(0)));
-                        if (!next) return too_long();
-                        if (!put(Section::Answer, qname, RrType::CNAME, found.rrset->ttl(),
-                                 next->octets())) {
-                            return Rcode::NoError;
-                        }
-                        // To these the alias is the answer (RFC 1034 §3.6.2).
-                        if (query_.question->type == RrType::CNAME ||
-                            query_.question->type == RrType::ANY) {
-                            return Rcode::NoError;
-                        }
-                        break;
-                    }
-                }
-            }
-            met[aliases] = std::exchange(qname, *next);
-            const auto end = met.begin() + aliases + 1;
-            if (std::find(met.begin(), end, qname) != end) {
-                writer_.set_extended_error(wire::ExtendedError::Other,
-                                           "the aliases go in a circle");
-                return Rcode::NoError;
-            }
-            if (aliases == aliases_followed_max) {
-                writer_.set_extended_error(wire::ExtendedError::Other, "too many aliases");
-                return Rcode::NoError;
-            }
-        }
+        Alias alias;
+        const Rcode rcode = answer_one(query_.question->name, 0, alias);
+        return alias.leads_on ? follow(alias.target) : rcode;
     }
 
     // The zone that QNAME is in, if it is one of ours and had something to say.
@@ -217,15 +137,116 @@ class Answering {
         const std::uint64_t apex = zone_asked_ != nullptr ? zone_asked_->apex().hash() : 0;
         if (rcode == Rcode::NxDomain) return {Class::NxDomain, apex};
         if (rcode != Rcode::NoError) return {Class::Error, 0};
-        if (node_asked_ != nullptr)
-            return {Class::Data, wire::hash_name(node_asked_->name_octets())};
+        if (node_asked_ != nullptr) return {Class::Data, node_asked_->hash()};
         return {Class::Data, zone_asked_ != nullptr ? apex : query_.question->name.hash()};
     }
 
-    // What must be resolved before there is an answer.
-    const std::optional<wire::RecursiveQuestion>& wanted() const noexcept { return wanted_; }
+    // What must be resolved before there is an answer; null: nothing.
+    std::unique_ptr<wire::RecursiveQuestion> take_wanted() noexcept { return std::move(wanted_); }
 
   private:
+    // Where a chain goes on, if it does.
+    struct Alias {
+        Alias& operator=(const std::optional<Name>& name) noexcept {
+            leads_on = name.has_value();
+            if (name) target = *name;
+            return *this;
+        }
+        Name target;
+        bool leads_on = false;
+    };
+
+    // The rest of a chain, which goes on at `qname`.
+    Rcode follow(Name qname) noexcept {
+        std::array<Name, aliases_followed_max + 1> met;  // the aliases on the way
+        met[0] = query_.question->name;
+        for (unsigned aliases = 1;; ++aliases) {
+            const auto end = met.begin() + aliases;
+            if (std::find(met.begin(), end, qname) != end) {
+                writer_.set_extended_error(wire::ExtendedError::Other,
+                                           "the aliases go in a circle");
+                return Rcode::NoError;
+            }
+            if (aliases > aliases_followed_max) {
+                writer_.set_extended_error(wire::ExtendedError::Other, "too many aliases");
+                return Rcode::NoError;
+            }
+            Alias alias;
+            const Rcode rcode = answer_one(qname, aliases, alias);
+            if (!alias.leads_on) return rcode;
+            met[aliases] = std::exchange(qname, alias.target);
+        }
+    }
+
+    // What there is of one name, behind so many aliases.
+    Rcode answer_one(const Name& qname, unsigned aliases, Alias& alias) noexcept {
+        const bool is_known = aliases == 0 && context_.ahead && query_.question->type != RrType::DS;
+        const Zone* zone = is_known ? context_.ahead->zone : find_zone(qname);
+        if (zone == nullptr) {
+            if (const auto rcode = give_special(qname)) return *rcode;
+            // Out of our zones: at the start that is refused, in a chain the client goes on
+            // (RFC 1034 §4.3.2).
+            if (!may_recurse_) return aliases == 0 ? refuse() : Rcode::NoError;
+            const auto aged = find_outside(qname);
+            if (!aged) return Rcode::ServFail;  // wanted() says what is missing
+            if (aliases == 0 && aged->response->rcode() == Rcode::NxDomain)
+                alias = complete(qname, ttl_of(*aged, aged->response->lifetime()));
+            if (wanted_ || alias.leads_on) return Rcode::ServFail;
+            return give_outside(qname, *aged, aliases == 0, alias);
+        }
+        // A chain that leads to where nothing is known is left to the client, as one that leads out
+        // of our zones is.
+        if (!is_loaded(*zone)) return aliases == 0 || may_recurse_ ? fail() : Rcode::NoError;
+        if (is_too_stale()) return fail();
+        const LookupResult found =
+            look_up(*zone, qname, query_.question->type, is_known ? context_.ahead->node : nullptr);
+        if (aliases == 0) {
+            writer_.set_authoritative(found.kind != LookupResult::Kind::Referral);
+            zone_asked_ = zone;
+            node_asked_ = found.node;
+        }
+        switch (found.kind) {
+            case LookupResult::Kind::Answer:
+                give_answer(*zone, qname, found);
+                break;
+            case LookupResult::Kind::NoData:
+                give_soa(*zone);
+                break;
+            case LookupResult::Kind::NxDomain:
+                if (aliases == 0) alias = complete(qname, zone->soa()->ttl());
+                if (wanted_) return Rcode::ServFail;
+                if (alias.leads_on) break;
+                give_soa(*zone);
+                return Rcode::NxDomain;
+            case LookupResult::Kind::Referral:
+                give_referral(*zone, *found.rrset, *found.node);
+                break;
+            case LookupResult::Kind::Cname:
+                if (give(Section::Answer, qname.octets(), *found.rrset))
+                    alias = target_of(found.rrset->rdata(0));
+                break;
+            case LookupResult::Kind::Dname:
+                return redirect(qname, *found.node, *found.rrset, aliases, alias);
+        }
+        return Rcode::NoError;
+    }
+
+    // RFC 6672 §3.2.
+    Rcode redirect(const Name& qname, const Node& node, const RRset& dname, unsigned aliases,
+                   Alias& alias) noexcept {
+        if (!is_given(dname) && !give(Section::Answer, node.name_octets(), dname))
+            return Rcode::NoError;
+        dnames_[aliases] = &dname;
+        const auto target = qname.with_suffix(node.owner(), target_of(dname.rdata(0)));
+        if (!target) return too_long();
+        const bool fits = put(Section::Answer, qname, RrType::CNAME, dname.ttl(), target->octets());
+        // To these the alias is the answer (RFC 1034 §3.6.2).
+        const bool is_answer =
+            query_.question->type == RrType::CNAME || query_.question->type == RrType::ANY;
+        if (fits && !is_answer) alias = target;
+        return Rcode::NoError;
+    }
+
     // DS stands in the parent's zone, also where we serve the child (RFC 4035 §3.1.4.1).
     const Zone* find_zone(const Name& qname) const noexcept {
         const Zone* zone = context_.zones.find(qname);
@@ -239,8 +260,9 @@ class Answering {
 
     // RFC 1034 §4.3.2, step 3, in a zone among others: a name exists too by a zone of ours at or
     // below it that its parent does not delegate (RFC 8020 §2), and no wildcard reaches past it.
-    LookupResult look_up(const Zone& zone, const Name& name, RrType type) const noexcept {
-        const LookupResult found = tree::lookup(zone, name, type);
+    LookupResult look_up(const Zone& zone, const Name& name, RrType type,
+                         const Node* at_name = nullptr) const noexcept {
+        const LookupResult found = tree::lookup(zone, name, type, at_name);
         if (found.kind != LookupResult::Kind::NxDomain && !found.synthesized) return found;
         std::span<const std::uint8_t> next_closer = name.octets();  // RFC 5155 §1.3
         for (;;) {
@@ -314,7 +336,7 @@ class Answering {
             if (resolved.question == asked) return resolved.aged;
         }
         auto kept = context_.recursion->find(asked);
-        if (!kept) wanted_ = asked;
+        if (!kept) wanted_ = std::make_unique<wire::RecursiveQuestion>(asked);
         return kept;
     }
 
@@ -342,30 +364,32 @@ class Answering {
                 if (zone->soa() == nullptr) return std::nullopt;  // it cannot be known
                 if (look_up(*zone, *candidate, query_.question->type).kind !=
                     LookupResult::Kind::NxDomain) {
-                    return alias(qname, *candidate, ttl);
+                    return give_alias(qname, *candidate, ttl);
                 }
                 ttl = std::min(ttl, zone->soa()->ttl());
                 continue;
             }
             const auto aged = find_outside(*candidate);
             if (!aged) return std::nullopt;
-            if (aged->response->rcode() != Rcode::NxDomain) return alias(qname, *candidate, ttl);
+            if (aged->response->rcode() != Rcode::NxDomain)
+                return give_alias(qname, *candidate, ttl);
             ttl = std::min(ttl, ttl_of(*aged, aged->response->lifetime()));
         }
         return std::nullopt;
     }
 
-    std::optional<Name> alias(const Name& qname, const Name& target, std::uint32_t ttl) noexcept {
+    std::optional<Name> give_alias(const Name& qname, const Name& target,
+                                   std::uint32_t ttl) noexcept {
         context_.counters.completed.add();
         writer_.set_authoritative(false);  // no zone says so
         put(Section::Answer, qname, RrType::CNAME, ttl, target.octets());
         return target;
     }
 
-    // A response of somebody else's, with the TTLs that are left. `next`: the chain comes back into
-    // a zone of ours, which knows better.
+    // A response of somebody else's, with the TTLs that are left. Where the chain comes back into a
+    // zone of ours that knows better.
     Rcode give_outside(const Name& qname, const wire::AgedResponse& aged, bool is_whole,
-                       std::optional<Name>& next) noexcept {
+                       Alias& alias) noexcept {
         const wire::Response& response = *aged.response;
         if (aged.is_stale) {
             explain(wire::ExtendedError::StaleAnswer, "age={}s stale for {}s", aged.age,
@@ -400,13 +424,13 @@ class Answering {
                     query_.question->type == RrType::ANY)
                     continue;
                 if (Name target = target_of(record.rdata); context_.zones.find(target) != nullptr) {
-                    next = target;
+                    alias = target;
                     return;
                 }
             }
         };
         pass(0, first);
-        if (next) return Rcode::NoError;
+        if (alias.leads_on) return Rcode::NoError;
         pass(start, end);
         pass(first, start);
         pass(end, SIZE_MAX);
@@ -444,7 +468,7 @@ class Answering {
 
     bool put(Section section, const Name& owner, RrType type, std::uint32_t ttl,
              std::span<const std::uint8_t> rdata) noexcept {
-        ReplyWriter::RecordHead head(section, owner, type, ttl);
+        ReplyWriter::RecordHead head(section, owner.octets(), type, ttl);
         return put(section, head, rdata);
     }
     bool put(Section section, ReplyWriter::RecordHead& head,
@@ -458,82 +482,106 @@ class Answering {
         if (rrset.mark() != nullptr) rrset.mark()->answered(context_.now, rrset.ttl());
     }
 
-    // As many whole records as fit; only size sets TC.
-    bool give(Section section, const Name& owner, const RRset& rrset) noexcept {
+    // As many whole records as fit; only size sets TC. `owner_at`: where the owner stands in the
+    // message already; 0: it is looked for.
+    bool give(Section section, std::span<const std::uint8_t> owner, const RRset& rrset,
+              std::size_t owner_at = 0) noexcept {
         const Drawing drawn(rrset, context_.transport, context_.random);
         note(rrset);
         mark_if_stale(rrset.ttl());
-        const auto name_at = section == Section::Answer ? target_at(rrset.type()) : std::nullopt;
+        const auto name_at = target_at(rrset.type());
+        const bool keeps_targets = section == Section::Answer && name_at;
         ReplyWriter::RecordHead head(section, owner, rrset.type(), rrset.ttl());
+        if (owner_at != 0) head.stands_at(owner_at);
         for (std::size_t i = 0; i < drawn.size(); ++i) {
             const std::span<const std::uint8_t> rdata = rrset.rdata(drawn[i]);
             if (!put(section, head, rdata)) return false;
-            if (name_at && target_count_ < targets_max)
-                targets_[target_count_++] = name_in(rdata, *name_at);
+            if (keeps_targets && target_count_ < targets_max)
+                keep_target(rrset.type(), name_in(rdata, *name_at), rdata.size() - *name_at);
         }
         return true;
     }
 
-    Rcode give_answer(const Zone& zone, const Name& qname, const LookupResult& found) noexcept {
+    // The last record written names it, so many octets before its end.
+    void keep_target(RrType type, std::span<const std::uint8_t> name, std::size_t to_end) noexcept {
+        const std::size_t at = writer_.place().at - to_end;
+        const bool is_whole = !wire::may_be_compressed(type) && ReplyWriter::can_point_to(at);
+        targets_[target_count_++] = Target(name, is_whole ? at : 0);
+    }
+
+    void give_answer(const Zone& zone, const Name& qname, const LookupResult& found) noexcept {
         // RFC 8482 §4.1: one RRset is answer enough to ANY.
         const RRset& rrset = found.rrset != nullptr ? *found.rrset : *found.node->rrsets().front();
-        if (!give(Section::Answer, qname, rrset)) return Rcode::NoError;
+        if (!give(Section::Answer, qname.octets(), rrset) || target_count_ == 0) return;
+        tree::LookAhead ahead;
+        for (const Target& target : std::span(targets_).first(target_count_))
+            ahead.add(context_.zones, target.name(), RrType::A);
+        ahead.fetch();
+        give_targets(zone, qname, rrset, ahead);
+    }
+
+    // RFC 1034 §4.3.2, step 6: the addresses of those whom the answer names.
+    void give_targets(const Zone& zone, const Name& qname, const RRset& rrset,
+                      const tree::LookAhead& ahead) noexcept {
         // RFC 9460 §2.5.2: a service that names nobody else is at its owner.
         const bool may_be_here = rrset.type() == RrType::SVCB || rrset.type() == RrType::HTTPS;
-        look_ahead_at_targets();
         for (std::size_t i = 0; i < target_count_; ++i) {
-            if (is_repeated(i)) continue;
-            const Name target = target_of(targets_[i]);
-            const bool is_here = may_be_here && target.is_root();
-            const Name& holder = is_here ? qname : target;
+            const bool is_here = may_be_here && targets_[i].octets == 1;
+            const Target holder = is_here ? Target(qname.octets(), 0) : targets_[i];
             // A zone's own servers may be below one of its cuts (RFC 9609 §4.1: the root's are).
-            const Node* node =
-                rrset.type() == RrType::NS ? find_glue(zone, holder) : find_addresses(holder);
-            if (node == nullptr) continue;
-            if (!give_addresses(holder, *node)) break;
+            const Node* node = rrset.type() == RrType::NS ? find_glue(zone, holder.name())
+                               : is_here                  ? find_addresses(holder.name())
+                                         : find_addresses(holder.name(), *ahead[i]);
+            if (is_repeated(i, node) || node == nullptr) continue;
+            if (!give_addresses(holder.name(), *node, holder.at)) break;
             // RFC 9460 §4.1: and, where that is somebody else, what it says of itself.
             const RRset* further = may_be_here && !is_here ? node->find(rrset.type()) : nullptr;
-            if (further != nullptr && !give_whole(holder, *further)) break;
+            if (further != nullptr && !give_whole(holder.name(), *further, holder.at)) break;
         }
-        return Rcode::NoError;
     }
 
-    void look_ahead_at_targets() const noexcept {
-        if (target_count_ < 2) return;
-        tree::LookAhead ahead;
-        for (const auto& target : std::span(targets_).first(target_count_))
-            ahead.add(context_.zones, target, RrType::A);
-        ahead.fetch();
-    }
-
-    bool is_repeated(std::size_t i) const noexcept {
-        return std::any_of(
-            targets_.begin(), targets_.begin() + static_cast<std::ptrdiff_t>(i),
-            [&](const auto& earlier) { return wire::equal_names(earlier, targets_[i]); });
+    // Whether an earlier target is the same; one wildcard may be the node of many.
+    bool is_repeated(std::size_t i, const Node* node) noexcept {
+        nodes_[i] = node;
+        for (std::size_t earlier = 0; earlier < i; ++earlier) {
+            if (nodes_[earlier] == node &&
+                wire::equal_names(targets_[earlier].name(), targets_[i].name())) {
+                return true;
+            }
+        }
+        return false;
     }
 
     // Whose addresses are the name's, for certain: neither glue nor another name's.
-    const Node* find_addresses(const Name& name) const noexcept {
+    const Node* find_addresses(std::span<const std::uint8_t> name) const noexcept {
         const Zone* zone = context_.zones.find(name);
         if (zone == nullptr) return nullptr;
-        const LookupResult found = look_up(*zone, name, RrType::A);
+        const LookupResult found = look_up(*zone, target_of(name), RrType::A);
         return found.kind == LookupResult::Kind::Answer || found.kind == LookupResult::Kind::NoData
                    ? found.node
                    : nullptr;
     }
+    const Node* find_addresses(std::span<const std::uint8_t> name,
+                               const tree::LookAhead::Found& ahead) const noexcept {
+        if (ahead.zone == nullptr) return nullptr;
+        if (ahead.node == nullptr || !ahead.zone->is_all_ours()) return find_addresses(name);
+        return ahead.node->find(RrType::CNAME) == nullptr ? ahead.node : nullptr;
+    }
 
-    bool give_addresses(const Name& owner, const Node& node) noexcept {
+    bool give_addresses(std::span<const std::uint8_t> owner, const Node& node,
+                        std::size_t owner_at = 0) noexcept {
         for (const RrType type : {RrType::A, RrType::AAAA}) {
             const RRset* addresses = node.find(type);
-            if (addresses != nullptr && !give_whole(owner, *addresses)) return false;
+            if (addresses != nullptr && !give_whole(owner, *addresses, owner_at)) return false;
         }
         return true;
     }
 
     // Half of an additional RRset would be taken for all of it (RFC 2181 §5, §9).
-    bool give_whole(const Name& owner, const RRset& rrset) noexcept {
+    bool give_whole(std::span<const std::uint8_t> owner, const RRset& rrset,
+                    std::size_t owner_at) noexcept {
         const ReplyWriter::Place before = writer_.place();
-        if (give(Section::Additional, owner, rrset)) return true;
+        if (give(Section::Additional, owner, rrset, owner_at)) return true;
         writer_.roll_back(before);
         return false;
     }
@@ -551,13 +599,13 @@ class Answering {
     // RFC 9471 §3: without the addresses of those servers that are below the cut a referral is
     // truncated; the others' come after them, as far as there is room.
     void give_referral(const Zone& zone, const RRset& ns, const Node& cut) noexcept {
-        if (!give(Section::Authority, cut.owner(), ns)) return;
+        if (!give(Section::Authority, cut.name_octets(), ns)) return;
         for (const bool in_domain : {true, false}) {
             for (std::size_t i = 0; i < ns.size(); ++i) {
                 const Name server = target_of(ns.rdata(i));
                 if (server.is_at_or_below(cut.owner()) != in_domain) continue;
-                const Node* node = find_glue(zone, server);
-                if (node == nullptr || give_addresses(server, *node)) continue;
+                const Node* node = find_glue(zone, ns.rdata(i));
+                if (node == nullptr || give_addresses(ns.rdata(i), *node)) continue;
                 if (in_domain) writer_.set_truncated();
                 return;
             }
@@ -565,9 +613,10 @@ class Answering {
     }
 
     // RFC 1034 §4.3.2 step 3b: glue where there is nothing authoritative.
-    const Node* find_glue(const Zone& zone, const Name& server) const noexcept {
+    const Node* find_glue(const Zone& zone, std::span<const std::uint8_t> server) const noexcept {
         const Node* node = find_addresses(server);
-        return node == nullptr && server.is_at_or_below(zone.apex()) ? zone.find(server) : node;
+        return node == nullptr && target_of(server).is_at_or_below(zone.apex()) ? zone.find(server)
+                                                                                : node;
     }
 
     const Query& query_;
@@ -575,12 +624,26 @@ class Answering {
     const bool may_recurse_;
     ReplyWriter& writer_;
     std::shared_ptr<const wire::Response> kept_text_;  // the writer looks into it until the end
-    std::optional<wire::RecursiveQuestion> wanted_;
+    std::unique_ptr<wire::RecursiveQuestion> wanted_;
     std::array<char, 64> explanation_;
     const Zone* zone_asked_ = nullptr;
     const Node* node_asked_ = nullptr;
     std::array<const RRset*, aliases_followed_max + 1> dnames_{};  // by their place in the chain
-    std::array<std::span<const std::uint8_t>, targets_max> targets_;
+    // A name in the answer's RDATA, and where it stands whole in the message; 0: nowhere.
+    struct Target {
+        Target() noexcept = default;  // means nothing
+        Target(std::span<const std::uint8_t> its_name, std::size_t its_place) noexcept
+            : first(its_name.data()),
+              octets(static_cast<std::uint16_t>(its_name.size())),
+              at(static_cast<std::uint16_t>(its_place)) {}
+        std::span<const std::uint8_t> name() const noexcept { return {first, octets}; }
+
+        const std::uint8_t* first;
+        std::uint16_t octets, at;
+    };
+    // The first target_count_ are meant: the others are never touched.
+    std::array<Target, targets_max> targets_;
+    std::array<const Node*, targets_max> nodes_;  // those found for them
     std::size_t target_count_ = 0;
 };
 
@@ -743,20 +806,20 @@ Outcome answer(std::span<const std::uint8_t> octets, const AnswerContext& contex
             return allowed.contains(context.client);
         });
     if (is_recursive) writer.set_recursion_available();
-    std::optional<Answering> answering;  // lives until the writer is done
-    if (!rcode) {
-        answering.emplace(query, context, is_recursive && query.recursion_desired, writer);
-        rcode = answering->answer();
-        if (answering->wanted()) return {0, answering->wanted()};
+    // Lives until the writer is done.
+    Answering answering(query, context, is_recursive && query.recursion_desired, writer);
+    const bool is_judged = rcode.has_value();
+    if (!is_judged) {
+        rcode = answering.answer();
+        if (auto wanted = answering.take_wanted()) return {0, std::move(wanted)};
     }
     counters.queries.add();
     if (!decoded) counters.malformed.add();
     if (context.rates != nullptr && !is_where_it_says(context, cookie)) {
-        const ResponseKind kind = answering ? answering->kind(*rcode) : ResponseKind{};
+        const ResponseKind kind = is_judged ? ResponseKind{} : answering.kind(*rcode);
         if (!limit_rate(context, kind, cookie.has_value(), start, writer, *rcode)) return {};
     }
-    const bool has_version = answering && *rcode != Rcode::ServFail;
-    tell(query, context, has_version ? answering->zone_asked() : nullptr, writer);
+    tell(query, context, *rcode != Rcode::ServFail ? answering.zone_asked() : nullptr, writer);
     writer.set_rcode(*rcode);
     counters.by_rcode[static_cast<std::size_t>(*rcode)].add();
     const std::string& nsid = context.options.nsid;

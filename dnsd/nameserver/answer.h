@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 #include "dnsd/nameserver/cookies.h"
 #include "dnsd/nameserver/rate_limit.h"
 #include "dnsd/nameserver/recursion.h"
+#include "zone/tree/look_ahead.h"
 #include "zone/tree/zone_set.h"
 
 namespace dnsd::nameserver {
@@ -73,12 +75,14 @@ struct AnswerContext {
     std::size_t octets_kept = 0;
     const CookieSecrets* cookies = nullptr;  // null: cookies are ignored
     RateLimiter* rates = nullptr;            // null: no limits
+    // What `zones` say of QNAME; nothing: it is looked for.
+    std::optional<tree::LookAhead::Found> ahead = {};
 };
 
 struct Outcome {
     std::size_t octets = 0;  // written to `reply`; 0: silence
     // Nothing was written: this must be resolved first, and then the query answered again.
-    std::optional<wire::RecursiveQuestion> wanted = {};
+    std::unique_ptr<wire::RecursiveQuestion> wanted = {};
 };
 
 // REQUIRES: `reply` has room for 512 octets at least.

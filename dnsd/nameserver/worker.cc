@@ -26,20 +26,22 @@ enum class Kind { Query, Axfr, Ixfr, Notify, Update };
 
 // What others take is told from queries by as little as possible, since every query passes here.
 // What cannot be read is a query, and answered as one.
-Kind kind_of(std::span<const std::uint8_t> message) noexcept {
-    if (message.size() < wire::header_octets || (message[2] & 0x80) != 0) return Kind::Query;
+struct Sort {
+    Kind kind = Kind::Query;
+    bool may_be_signed = true;
+};
+Sort sort_of(std::span<const std::uint8_t> message) noexcept {
+    if (message.size() < wire::header_octets || (message[2] & 0x80) != 0)
+        return {Kind::Query, false};
     const auto opcode = static_cast<wire::Opcode>(message[2] >> 3 & 0x0f);
-    if (opcode == wire::Opcode::Notify) return Kind::Notify;
-    if (opcode == wire::Opcode::Update) return Kind::Update;
+    if (opcode == wire::Opcode::Notify) return {Kind::Notify};
+    if (opcode == wire::Opcode::Update) return {Kind::Update};
     const auto question =
         opcode == wire::Opcode::Query ? wire::glance_at_question(message) : std::nullopt;
-    if (question && question->type == wire::RrType::AXFR) return Kind::Axfr;
-    if (question && question->type == wire::RrType::IXFR) return Kind::Ixfr;
-    return Kind::Query;
-}
-
-bool is_response(std::span<const std::uint8_t> message) noexcept {
-    return message.size() < wire::header_octets || (message[2] & 0x80) != 0;
+    if (!question) return {};
+    if (question->type == wire::RrType::AXFR) return {Kind::Axfr};
+    if (question->type == wire::RrType::IXFR) return {Kind::Ixfr};
+    return {Kind::Query, !question->is_all};
 }
 
 // What a reply to any message echoes, its question too, whatever the opcode.
@@ -187,9 +189,10 @@ Worker::Worker(const AnswerOptions& options, std::uint64_t query_log_sample, Tcp
                 look_ahead(queries);
             },
             [this, place](auto query, const SocketAddress& client, auto reply) {
-                return answer_any({Transport::Udp, query, client}, reply, [this, place] {
-                    return std::pair(udp_[place].get(), udp_[place]->way_back());
-                });
+                return answer_any({Transport::Udp, query, client, ahead_[ahead_used_++]}, reply,
+                                  [this, place] {
+                                      return std::pair(udp_[place].get(), udp_[place]->way_back());
+                                  });
             },
             counters_.udp));
     }
@@ -219,15 +222,16 @@ void Worker::look_up_to_date() {
     if (asks_silence_) silent_for_ = asks_silence_();
 }
 
-// Of one query alone there is nothing to do meanwhile.
 void Worker::look_ahead(std::span<const std::span<const std::uint8_t>> queries) noexcept {
-    if (queries.size() < 2) return;
-    tree::LookAhead ahead;
+    ahead_.clear();
+    ahead_used_ = 0;
     for (const auto query : queries) {
         if (const auto question = wire::glance_at_question(query))
-            ahead.add(*zones_, question->name, question->type);
+            ahead_.add(*zones_, question->name, question->type);
+        else
+            ahead_.add_nothing();
     }
-    ahead.fetch();
+    ahead_.fetch();
 }
 
 AnswerContext Worker::context_for(Transport transport, const SocketAddress& client,
@@ -250,8 +254,8 @@ AnswerContext Worker::context_for(Transport transport, const SocketAddress& clie
 template <class AskWayBack>
 std::size_t Worker::answer_any(const Received& message, std::span<std::uint8_t> reply,
                                AskWayBack&& way_back) {
-    const Kind kind = kind_of(message.octets);
-    const bool is_signed = wire::has_tsig(message.octets) && !is_response(message.octets);
+    const auto [kind, may_be_signed] = sort_of(message.octets);
+    const bool is_signed = may_be_signed && wire::has_tsig(message.octets);
     if (kind == Kind::Query && !is_signed) return answer_query(message, reply, way_back, {});
 
     std::vector<std::uint8_t> octets(message.octets.begin(), message.octets.end());
@@ -274,7 +278,9 @@ template <class AskWayBack>
 std::size_t Worker::answer_query(const Received& query, std::span<std::uint8_t> reply,
                                  AskWayBack&& way_back, Session session) {
     const auto context = [&](std::span<const Resolved> resolved) {
-        return context_for(query.transport, query.client, resolved, session);
+        AnswerContext its = context_for(query.transport, query.client, resolved, session);
+        its.ahead = query.ahead;
+        return its;
     };
     Outcome outcome = answer(query.octets, context({}), reply);
     if (outcome.wanted && waiting_.size() < waiting_max) {

@@ -74,6 +74,7 @@ class Worker {
         Transport transport;
         std::span<const std::uint8_t> octets;
         const SocketAddress& client;
+        std::optional<tree::LookAhead::Found> ahead = {};
     };
 
     AnswerContext context_for(Transport transport, const SocketAddress& client,
@@ -115,6 +116,8 @@ class Worker {
     SnapshotView<CookieSecrets> cookies_;
     const CookieSecrets* secrets_ = nullptr;  // of the batch under way
     std::optional<RateLimiter> rates_;        // nothing: no limits
+    tree::LookAhead ahead_;  // for the queries of the batch under way, in their order
+    std::size_t ahead_used_ = 0;
     WallTime now_{};
     Random random_ = seeded_by_machine();
     std::map<std::uint64_t, Waiting> waiting_;  // by ticket

@@ -62,7 +62,10 @@ LookupResult look_up_from_below(const Zone& zone, std::span<const std::uint8_t> 
 
 }  // namespace
 
-LookupResult lookup(const Zone& zone, const wire::Name& qname, RrType qtype) noexcept {
+LookupResult lookup(const Zone& zone, const wire::Name& qname, RrType qtype,
+                    const Node* at_qname) noexcept {
+    if (at_qname != nullptr && zone.is_all_ours())
+        return at_node(*at_qname, qtype, *at_qname, false);
     DNSD_ASSERT(qname.is_at_or_below(zone.apex()));
 
     if (zone.is_all_ours()) return look_up_from_below(zone, qname.octets(), qtype);

@@ -19,7 +19,9 @@ struct LookupResult {
     bool synthesized;              // from a wildcard: the owner name is qname
 };
 
+// `at_qname`: the zone's node of that very name, if the caller has it; null: it is looked for.
 // REQUIRES: qname is at or below zone.apex().
-LookupResult lookup(const Zone& zone, const wire::Name& qname, wire::RrType qtype) noexcept;
+LookupResult lookup(const Zone& zone, const wire::Name& qname, wire::RrType qtype,
+                    const Node* at_qname = nullptr) noexcept;
 
 }  // namespace dnsd::tree

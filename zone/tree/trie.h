@@ -377,8 +377,9 @@ class Trie {
 template <class T>
 class Trie<T>::Descent {
   public:
-    Descent() noexcept = default;
-    Descent(const Block* root, std::uint64_t hash) noexcept : block_(root), hash_(hash) {}
+    Descent() noexcept = default;  // means nothing
+    Descent(const Block* root, std::uint64_t hash) noexcept
+        : block_(root), leaf_(nullptr), inner_(nullptr), value_(nullptr), hash_(hash), level_(0) {}
 
     // Has the processor fetch what the next step looks at. False: it has ended.
     bool step() noexcept {
@@ -412,12 +413,12 @@ class Trie<T>::Descent {
     const T* value() const noexcept { return value_; }
 
   private:
-    const Block* block_ = nullptr;
-    const Leaf* leaf_ = nullptr;
-    const BlockPtr* inner_ = nullptr;
-    const T* value_ = nullptr;
-    std::uint64_t hash_ = 0;
-    unsigned level_ = 0;
+    const Block* block_;
+    const Leaf* leaf_;
+    const BlockPtr* inner_;
+    const T* value_;
+    std::uint64_t hash_;
+    unsigned level_;
 };
 
 // The version that it was made of must outlive it.

@@ -16,6 +16,17 @@ const Zone* ZoneSet::find(std::span<const std::uint8_t> name) const noexcept {
     }
 }
 
+const Zone* ZoneSet::find(std::span<const std::uint8_t> name, const Zone* likely) const noexcept {
+    if (likely == nullptr) return find(name);
+    const std::span<const std::uint8_t> apex = likely->name_octets();
+    std::span<const std::uint8_t> suffix = name;
+    for (std::size_t labels = wire::label_count(name); suffix.size() > apex.size(); --labels) {
+        if (apexes_[labels] > 0) return find(name);
+        suffix = suffix.subspan(suffix[0] + std::size_t{1});
+    }
+    return wire::equal_names(suffix, apex) ? likely : find(name);
+}
+
 std::shared_ptr<const Zone> ZoneSet::find_apex(const wire::Name& apex) const {
     const auto* zone = zones_.find(apex.octets(), apex.hash());
     return zone == nullptr ? nullptr : *zone;

@@ -18,6 +18,8 @@ class ZoneSet {
     // The zone with the longest apex that `name` is at or below; null if there is none.
     const Zone* find(const wire::Name& name) const noexcept { return find(name.octets()); }
     const Zone* find(std::span<const std::uint8_t> name) const noexcept;
+    // The same, cheaper where it is `likely`: one of this set's, or null.
+    const Zone* find(std::span<const std::uint8_t> name, const Zone* likely) const noexcept;
     std::shared_ptr<const Zone> find_apex(const wire::Name& apex) const;
 
     // Whether a zone's apex is at or below this name, which therefore exists (RFC 8020 §2).

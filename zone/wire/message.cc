@@ -22,17 +22,21 @@ void store_u16(std::uint8_t* to, std::uint16_t value) noexcept {
     to[1] = static_cast<std::uint8_t>(value);
 }
 
-struct RecordHead {
-    Name owner;
+void store_u32(std::uint8_t* to, std::uint32_t value) noexcept {
+    store_u16(to, static_cast<std::uint16_t>(value >> 16));
+    store_u16(to + 2, static_cast<std::uint16_t>(value));
+}
+
+// What follows a record's owner.
+struct RecordTail {
     RrType type;
     std::uint16_t rr_class;
     std::uint32_t ttl;
     std::span<const std::uint8_t> rdata;
 };
 
-RecordHead read_record(Reader& reader) noexcept {
-    RecordHead head;
-    head.owner = reader.name();
+RecordTail read_tail(Reader& reader) noexcept {
+    RecordTail head;
     head.type = static_cast<RrType>(reader.u16());
     head.rr_class = reader.u16();
     head.ttl = reader.u32();
@@ -41,16 +45,15 @@ RecordHead read_record(Reader& reader) noexcept {
 }
 
 Question read_question(Reader& reader) noexcept {
-    Question question;
-    question.name = reader.name();
+    Question question{.name = reader.name()};
     question.type = static_cast<RrType>(reader.u16());
     question.rr_class = static_cast<RrClass>(reader.u16());
     return question;
 }
 
 // RFC 6891 §6.1.3: the class is a size, the TTL holds version and flags.
-std::optional<Edns> edns_of(const RecordHead& opt) noexcept {
-    if (!opt.owner.is_root()) return std::nullopt;
+std::optional<Edns> edns_of(const Name& owner, const RecordTail& opt) noexcept {
+    if (!owner.is_root()) return std::nullopt;
     Edns edns;
     edns.udp_payload_octets = std::max(opt.rr_class, std::uint16_t{512});  // §6.2.3
     edns.version = static_cast<std::uint8_t>(opt.ttl >> 16);
@@ -78,8 +81,9 @@ std::optional<Edns> edns_of(const RecordHead& opt) noexcept {
 std::optional<Edns> find_edns(Reader& reader, unsigned questions, unsigned records) noexcept {
     for (; questions > 0 && reader.ok(); --questions) read_question(reader);
     for (; records > 0 && reader.ok(); --records) {
-        const RecordHead record = read_record(reader);
-        if (reader.ok() && record.type == RrType::OPT) return edns_of(record);
+        const Name owner = reader.name();
+        const RecordTail record = read_tail(reader);
+        if (reader.ok() && record.type == RrType::OPT) return edns_of(owner, record);
     }
     return std::nullopt;
 }
@@ -114,45 +118,58 @@ std::size_t opt_room(const Query& query) noexcept {
     return query.edns->has_cookie ? opt_octets + cookie_option_octets : opt_octets;
 }
 
+// The question, and all that may come behind it; false: it is malformed.
+bool decode_records(Reader& reader, unsigned additionals, Query& query) noexcept {
+    query.question.emplace(read_question(reader));
+    if (!reader.ok()) {
+        query.question.reset();
+        return false;
+    }
+    for (unsigned i = 0; i < additionals; ++i) {
+        const Name owner = reader.name();
+        const RecordTail record = read_tail(reader);
+        if (!reader.ok()) return false;
+        if (record.type != RrType::OPT) continue;
+        if (query.edns) return false;  // RFC 6891 §6.1.1: one at most
+        query.edns = edns_of(owner, record);
+        if (!query.edns) return false;
+    }
+    return reader.left() == 0;
+}
+
 }  // namespace
 
 Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexcept {
     Reader reader(octets);
-    Query query;
+    Result<Query, BadQuery> decoded;  // in its place from the beginning
+    Query& query = *decoded;
     query.id = reader.u16();
     const std::uint16_t flags = reader.u16();
     const std::uint16_t questions = reader.u16();
     const std::uint16_t answers = reader.u16();
     const std::uint16_t authorities = reader.u16();
     const std::uint16_t additionals = reader.u16();
-    if (!reader.ok() || (flags & qr_bit) != 0)
-        return std::unexpected(BadQuery{BadQuery::Reply::Silence, query});
+    const auto bad = [&](BadQuery::Reply reply) {
+        const Query header = query;
+        decoded = std::unexpected(BadQuery{reply, header});
+    };
+    if (!reader.ok() || (flags & qr_bit) != 0) {
+        bad(BadQuery::Reply::Silence);
+        return decoded;
+    }
     query.opcode = static_cast<Opcode>((flags >> 11) & 0x0f);
     query.recursion_desired = (flags & rd_bit) != 0;
     query.authentic_data = (flags & ad_bit) != 0;
     query.checking_disabled = (flags & cd_bit) != 0;
     if (query.opcode != Opcode::Query) {
         query.edns = find_edns(reader, questions, unsigned{answers} + authorities + additionals);
-        return query;
+        return decoded;
     }
-
-    const auto malformed = [&] {
-        return std::unexpected(BadQuery{BadQuery::Reply::FormErr, query});
-    };
-    if (questions != 1 || answers != 0 || authorities != 0) return malformed();
-    Question question = read_question(reader);
-    if (!reader.ok()) return malformed();
-    query.question = question;
-    for (unsigned i = 0; i < additionals; ++i) {
-        const RecordHead record = read_record(reader);
-        if (!reader.ok()) return malformed();
-        if (record.type != RrType::OPT) continue;
-        if (query.edns) return malformed();  // RFC 6891 §6.1.1: one at most
-        query.edns = edns_of(record);
-        if (!query.edns) return malformed();
+    if (questions != 1 || answers != 0 || authorities != 0 ||
+        !decode_records(reader, additionals, query)) {
+        bad(BadQuery::Reply::FormErr);
     }
-    if (reader.left() != 0) return malformed();
-    return query;
+    return decoded;
 }
 
 std::optional<QuestionGlance> glance_at_question(std::span<const std::uint8_t> message) noexcept {
@@ -163,8 +180,14 @@ std::optional<QuestionGlance> glance_at_question(std::span<const std::uint8_t> m
     if (at >= message.size() || message[at] != 0 || message.size() - at < 5) return std::nullopt;
     const std::size_t octets = at + 1 - header_octets;
     if (octets > Name::octets_max) return std::nullopt;
+    const std::size_t end = at + 5;
+    const bool no_records = (message[6] | message[7] | message[8] | message[9] | message[10]) == 0;
+    const bool opt_alone = message[11] == 1 && message.size() - end >= opt_octets &&
+                           message[end] == 0 && message[end + 1] == 0 &&
+                           message[end + 2] == static_cast<std::uint8_t>(RrType::OPT);
     return QuestionGlance{message.subspan(header_octets, octets),
-                          static_cast<RrType>(message[at + 1] << 8 | message[at + 2])};
+                          static_cast<RrType>(message[at + 1] << 8 | message[at + 2]),
+                          no_records && (message[11] == 0 || opt_alone)};
 }
 
 std::optional<Message> decode_message(std::span<const std::uint8_t> octets) {
@@ -178,9 +201,10 @@ std::optional<Message> decode_message(std::span<const std::uint8_t> octets) {
         message.questions.push_back(read_question(reader));
     for (std::size_t section = 0; section < counts.size(); ++section) {
         for (unsigned i = 0; i < counts[section] && reader.ok(); ++i) {
-            const RecordHead head = read_record(reader);
-            message.records.push_back({static_cast<Section>(section), head.owner, head.type,
-                                       head.rr_class, head.ttl, head.rdata});
+            const Name owner = reader.name();
+            const RecordTail tail = read_tail(reader);
+            message.records.push_back({static_cast<Section>(section), owner, tail.type,
+                                       tail.rr_class, tail.ttl, tail.rdata});
         }
     }
     if (!reader.ok() || reader.left() != 0) return std::nullopt;
@@ -213,6 +237,8 @@ std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& questio
     return octets;
 }
 
+bool may_be_compressed(RrType type) noexcept { return layout_of(type).names > 0; }
+
 ReplyWriter::ReplyWriter(const Query& query, std::span<std::uint8_t> octets,
                          std::size_t limit) noexcept
     : octets_(octets), limit_(std::min(limit, octets.size())), query_(query) {
@@ -221,7 +247,7 @@ ReplyWriter::ReplyWriter(const Query& query, std::span<std::uint8_t> octets,
     at_ = header_octets;
     limit_ -= reserved;
     if (!query.question) return;
-    has_question_ = put_name(query.question->name) &&
+    has_question_ = put_name(query.question->name.octets()) &&
                     put_u16(static_cast<std::uint16_t>(query.question->type)) &&
                     put_u16(static_cast<std::uint16_t>(query.question->rr_class));
     DNSD_ASSERT(has_question_);  // it takes at most 271 octets of the 512 that every client takes
@@ -245,6 +271,10 @@ bool ReplyWriter::put_u16(std::uint16_t value) noexcept {
 // REQUIRES: they are of the same size, uncompressed.
 bool ReplyWriter::stands_at(std::size_t offset,
                             std::span<const std::uint8_t> suffix) const noexcept {
+    if (at_ - offset >= suffix.size() &&
+        std::memcmp(octets_.data() + offset, suffix.data(), suffix.size()) == 0) {
+        return true;  // most are whole there
+    }
     for (;;) {
         if ((octets_[offset] & 0xc0) == 0xc0) {  // ours, so it leads backwards
             offset = std::size_t{octets_[offset] & 0x3fU} << 8 | octets_[offset + 1];
@@ -261,21 +291,19 @@ bool ReplyWriter::stands_at(std::size_t offset,
     }
 }
 
-bool ReplyWriter::put_name(const Name& name) noexcept {
-    std::span<const std::uint8_t> rest = name.octets();
+bool ReplyWriter::put_name(std::span<const std::uint8_t> name) noexcept {
+    std::span<const std::uint8_t> rest = name;
     while (rest[0] != 0) {
         for (const Target& target : std::span(targets_).first(target_count_)) {
             if (target.octets == rest.size() && stands_at(target.at, rest))
-                return put_u16(static_cast<std::uint16_t>(0xc000 | target.at));
+                return put(name.first(name.size() - rest.size())) &&
+                       put_u16(static_cast<std::uint16_t>(0xc000 | target.at));
         }
-        const std::size_t label = rest[0] + std::size_t{1};
-        const std::size_t here = at_;
-        if (!put(rest.first(label))) return false;
-        pending_[pending_count_++] = {static_cast<std::uint16_t>(here),
+        pending_[pending_count_++] = {static_cast<std::uint16_t>(at_ + name.size() - rest.size()),
                                       static_cast<std::uint8_t>(rest.size())};
-        rest = rest.subspan(label);
+        rest = rest.subspan(rest[0] + std::size_t{1});
     }
-    return put(rest);
+    return put(name);
 }
 
 bool ReplyWriter::put_rdata(RrType type, std::span<const std::uint8_t> rdata) noexcept {
@@ -284,21 +312,38 @@ bool ReplyWriter::put_rdata(RrType type, std::span<const std::uint8_t> rdata) no
     Reader reader(rdata);
     if (!put(reader.take(layout.before))) return false;
     for (std::size_t i = 0; i < layout.names; ++i) {
-        if (!put_name(reader.name())) return false;
+        if (!put_name(reader.name().octets())) return false;
     }
     return put(reader.take(reader.left()));
 }
 
-ReplyWriter::RecordHead::RecordHead(Section section, const Name& owner, RrType type,
-                                    std::uint32_t ttl, RrClass rr_class) noexcept
-    : section_(section), owner_(owner) {
+ReplyWriter::RecordHead::RecordHead(Section section, std::span<const std::uint8_t> owner,
+                                    RrType type, std::uint32_t ttl, RrClass rr_class) noexcept
+    : section_(section), is_opaque_(!may_be_compressed(type)), owner_(owner) {
     store_u16(&octets_[2], static_cast<std::uint16_t>(type));
     store_u16(&octets_[4], static_cast<std::uint16_t>(rr_class));
-    store_u16(&octets_[6], static_cast<std::uint16_t>(ttl >> 16));
-    store_u16(&octets_[8], static_cast<std::uint16_t>(ttl));
+    store_u32(&octets_[6], ttl);
 }
 
-bool ReplyWriter::add(RecordHead& head, std::span<const std::uint8_t> rdata) noexcept {
+void ReplyWriter::RecordHead::stands_at(std::size_t at) noexcept {
+    store_u16(octets_.data(), static_cast<std::uint16_t>(0xc000 | at));
+    is_pointer_ = true;
+}
+
+bool ReplyWriter::add_octets(const RecordHead& head, std::span<const std::uint8_t> rdata) noexcept {
+    const std::size_t length_at = head.octets_.size();
+    const std::size_t size = length_at + 2 + rdata.size();
+    if (limit_ - at_ < size) return false;
+    std::uint8_t* const to = octets_.data() + at_;
+    std::memcpy(to, head.octets_.data(), length_at);
+    store_u16(to + length_at, static_cast<std::uint16_t>(rdata.size()));
+    if (!rdata.empty()) std::memcpy(to + length_at + 2, rdata.data(), rdata.size());
+    at_ += size;
+    ++counts_[static_cast<std::size_t>(head.section_)];
+    return true;
+}
+
+bool ReplyWriter::add_names(RecordHead& head, std::span<const std::uint8_t> rdata) noexcept {
     const std::size_t start = at_;
     const auto undo = [&] {
         at_ = start;
@@ -315,12 +360,9 @@ bool ReplyWriter::add(RecordHead& head, std::span<const std::uint8_t> rdata) noe
     store_u16(octets_.data() + length_at, static_cast<std::uint16_t>(at_ - length_at - 2));
     keep_targets();
     ++counts_[static_cast<std::size_t>(head.section_)];
-    if (!head.is_pointer_ && start < 0x4000) {
-        const bool was_pointer = (octets_[start] & 0xc0) == 0xc0;
-        head.octets_[0] =
-            was_pointer ? octets_[start] : static_cast<std::uint8_t>(0xc0 | start >> 8);
-        head.octets_[1] = was_pointer ? octets_[start + 1] : static_cast<std::uint8_t>(start);
-        head.is_pointer_ = !head.owner_.is_root();
+    if (!head.is_pointer_ && can_point_to(start) && head.owner_.size() > 1) {
+        const std::size_t pointed = std::size_t{octets_[start] & 0x3fU} << 8 | octets_[start + 1];
+        head.stands_at((octets_[start] & 0xc0) == 0xc0 ? pointed : start);
     }
     return true;
 }
@@ -334,7 +376,7 @@ void ReplyWriter::roll_back(const Place& to) noexcept {
 // Only what stays in the message may be pointed to, and only as far as 14 bits reach.
 void ReplyWriter::keep_targets() noexcept {
     for (std::size_t i = 0; i < pending_count_ && target_count_ < targets_max; ++i) {
-        if (pending_[i].at < 0x4000) targets_[target_count_++] = pending_[i];
+        if (can_point_to(pending_[i].at)) targets_[target_count_++] = pending_[i];
     }
     pending_count_ = 0;
 }
@@ -381,29 +423,31 @@ std::size_t ReplyWriter::finish(std::uint16_t our_udp_payload_octets,
                                 std::span<const std::uint8_t> nsid) noexcept {
     if (query_.edns) {
         limit_ += opt_room(query_);
-        const std::uint32_t extended = static_cast<std::uint32_t>(rcode_) >> 4 << 24;
-        const std::uint8_t root = 0;
-        const bool fits = put({&root, 1}) && put_u16(static_cast<std::uint16_t>(RrType::OPT)) &&
-                          put_u16(our_udp_payload_octets) &&
-                          put_u16(static_cast<std::uint16_t>(extended >> 16)) &&
-                          put_u16(query_.edns->dnssec_ok ? do_bit : 0) && put_u16(0);
-        DNSD_ASSERT(fits);
+        DNSD_ASSERT(limit_ - at_ >= opt_octets);
+        std::uint8_t* const opt = octets_.data() + at_;
+        opt[0] = 0;  // the root's
+        store_u16(opt + 1, static_cast<std::uint16_t>(RrType::OPT));
+        store_u16(opt + 3, our_udp_payload_octets);
+        store_u16(opt + 5, static_cast<std::uint16_t>(static_cast<unsigned>(rcode_) >> 4 << 8));
+        store_u16(opt + 7, query_.edns->dnssec_ok ? do_bit : 0);
+        at_ += opt_octets;
         const std::size_t options_at = at_;
         put_options(nsid);
-        const std::size_t options = at_ - options_at;
-        store_u16(octets_.data() + options_at - 2, static_cast<std::uint16_t>(options));
+        store_u16(opt + 9, static_cast<std::uint16_t>(at_ - options_at));
         ++counts_[static_cast<std::size_t>(Section::Additional)];
     }
-    const std::size_t size = std::exchange(at_, 0);
-    put_u16(query_.id);
-    put_u16(static_cast<std::uint16_t>(
-        qr_bit | static_cast<unsigned>(query_.opcode) << 11 | (authoritative_ ? aa_bit : 0U) |
-        (truncated_ ? tc_bit : 0U) | (query_.recursion_desired ? rd_bit : 0U) |
-        (recursion_available_ ? ra_bit : 0U) | (authentic_data_ ? ad_bit : 0U) |
-        (query_.checking_disabled ? cd_bit : 0U) | (static_cast<unsigned>(rcode_) & 0x0f)));
-    put_u16(has_question_ ? 1 : 0);
-    for (const std::uint16_t count : counts_) put_u16(count);
-    return size;
+    std::uint8_t* const header = octets_.data();
+    store_u16(header, query_.id);
+    store_u16(
+        header + 2,
+        static_cast<std::uint16_t>(
+            qr_bit | static_cast<unsigned>(query_.opcode) << 11 | (authoritative_ ? aa_bit : 0U) |
+            (truncated_ ? tc_bit : 0U) | (query_.recursion_desired ? rd_bit : 0U) |
+            (recursion_available_ ? ra_bit : 0U) | (authentic_data_ ? ad_bit : 0U) |
+            (query_.checking_disabled ? cd_bit : 0U) | (static_cast<unsigned>(rcode_) & 0x0f)));
+    store_u16(header + 4, has_question_ ? 1 : 0);
+    for (std::size_t i = 0; i < counts_.size(); ++i) store_u16(header + 6 + 2 * i, counts_[i]);
+    return std::exchange(at_, 0);
 }
 
 }  // namespace dnsd::wire

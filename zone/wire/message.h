@@ -79,6 +79,7 @@ Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexc
 struct QuestionGlance {
     std::span<const std::uint8_t> name;  // in the message
     RrType type;
+    bool is_all = false;  // the message has no other record, but for an OPT RR behind the question
 };
 std::optional<QuestionGlance> glance_at_question(std::span<const std::uint8_t> message) noexcept;
 
@@ -89,6 +90,9 @@ struct QueryFlags {
 };
 std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& question,
                                        std::uint16_t udp_payload_octets, QueryFlags flags = {});
+
+// Whether names in RDATA of the type are compressed (RFC 3597 §4: those of RFC 1035 alone).
+bool may_be_compressed(RrType type) noexcept;
 
 enum class Section : std::uint8_t { Answer, Authority, Additional };
 
@@ -124,27 +128,41 @@ class ReplyWriter {
 
     // One record; false, and nothing was written, if it does not fit. `rdata` is uncompressed.
     // Sections are filled in order.
-    bool add(Section section, const Name& owner, RrType type, std::uint32_t ttl,
+    bool add(Section section, std::span<const std::uint8_t> owner, RrType type, std::uint32_t ttl,
              std::span<const std::uint8_t> rdata, RrClass rr_class = RrClass::IN) noexcept {
         RecordHead head(section, owner, type, ttl, rr_class);
         return add(head, rdata);
     }
+    bool add(Section section, const Name& owner, RrType type, std::uint32_t ttl,
+             std::span<const std::uint8_t> rdata, RrClass rr_class = RrClass::IN) noexcept {
+        return add(section, owner.octets(), type, ttl, rdata, rr_class);
+    }
 
-    // What the records of one RRset begin with. The name is looked for at the first of them, and
-    // must live as long as this.
+    // What the records of one RRset begin with. The name's octets are looked for in the message at
+    // the first of them, and must live as long as this.
     class RecordHead {
       public:
-        RecordHead(Section section, const Name& owner, RrType type, std::uint32_t ttl,
-                   RrClass rr_class = RrClass::IN) noexcept;
+        RecordHead(Section section, std::span<const std::uint8_t> owner, RrType type,
+                   std::uint32_t ttl, RrClass rr_class = RrClass::IN) noexcept;
+        // The name stands whole in the message already. REQUIRES: can_point_to(at).
+        void stands_at(std::size_t at) noexcept;
 
       private:
         friend class ReplyWriter;
         Section section_;
         bool is_pointer_ = false;  // the name's first two octets stand for all of it
-        const Name& owner_;
+        bool is_opaque_;           // RDATA are copied as they are
+        std::span<const std::uint8_t> owner_;
         std::array<std::uint8_t, 10> octets_;  // from a pointer to the TTL
     };
-    bool add(RecordHead& head, std::span<const std::uint8_t> rdata) noexcept;
+    bool add(RecordHead& head, std::span<const std::uint8_t> rdata) noexcept {
+        // Most are the second or a later one of addresses.
+        return head.is_pointer_ && head.is_opaque_ ? add_octets(head, rdata)
+                                                   : add_names(head, rdata);
+    }
+
+    // As far as 14 bits reach (RFC 1035 §4.1.4).
+    static constexpr bool can_point_to(std::size_t at) noexcept { return at < 0x4000; }
 
     // Where the next record goes. Rolling back to there takes back all records since.
     struct Place {
@@ -180,9 +198,11 @@ class ReplyWriter {
                        std::span<const std::uint8_t> nsid = {}) noexcept;
 
   private:
+    bool add_octets(const RecordHead& head, std::span<const std::uint8_t> rdata) noexcept;
+    bool add_names(RecordHead& head, std::span<const std::uint8_t> rdata) noexcept;
     bool put(std::span<const std::uint8_t> octets) noexcept;
     bool put_u16(std::uint16_t value) noexcept;
-    bool put_name(const Name& name) noexcept;
+    bool put_name(std::span<const std::uint8_t> name) noexcept;
     bool put_rdata(RrType type, std::span<const std::uint8_t> rdata) noexcept;
     void put_options(std::span<const std::uint8_t> nsid) noexcept;
     void put_option(std::uint16_t code, std::span<const std::uint8_t> head,

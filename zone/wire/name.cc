@@ -38,8 +38,20 @@ void fold(std::span<const std::uint8_t> from, std::uint8_t* to) noexcept {
     for (; i < from.size(); ++i) to[i] = folded(from[i]);
 }
 
+// REQUIRES: of the same size.
 bool equal_folded(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
-    return std::ranges::equal(a, b, {}, folded, folded);
+    // Most are spelled alike.
+    if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;
+    std::size_t i = 0;
+    for (std::uint64_t x, y; a.size() - i >= sizeof x; i += sizeof x) {
+        std::memcpy(&x, a.data() + i, sizeof x);
+        std::memcpy(&y, b.data() + i, sizeof y);
+        if (x != y && folded_8(x) != folded_8(y)) return false;
+    }
+    for (; i < a.size(); ++i) {
+        if (folded(a[i]) != folded(b[i])) return false;
+    }
+    return true;
 }
 
 // Where each label of `octets` begins, leftmost first, without the root label.
@@ -217,9 +229,7 @@ bool Name::operator==(const Name& other) const noexcept {
 }
 
 bool equal_names(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
-    if (a.size() != b.size()) return false;
-    // Most are spelled alike.
-    return std::memcmp(a.data(), b.data(), a.size()) == 0 || equal_folded(a, b);
+    return a.size() == b.size() && equal_folded(a, b);
 }
 
 std::weak_ordering Name::operator<=>(const Name& other) const noexcept {

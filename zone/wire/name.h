@@ -5,6 +5,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,12 @@ class Name {
     static constexpr std::size_t labels_max = 127;  // the root label not counted
 
     Name() noexcept : size_(1) { octets_[0] = 0; }  // the root
+    Name(const Name& other) noexcept : size_(other.size_) { take(other); }
+    Name& operator=(const Name& other) noexcept {
+        size_ = other.size_;
+        take(other);
+        return *this;
+    }
 
     // Text as master files write it (RFC 1035 §5.1): \. and \DDD escapes. Every name is taken as
     // absolute, a final dot is allowed. The error says which limit it breaks.
@@ -70,6 +77,14 @@ class Name {
     explicit Name(std::span<const std::uint8_t> octets) noexcept
         : size_(static_cast<std::uint8_t>(octets.size())) {
         std::copy(octets.begin(), octets.end(), octets_.begin());
+    }
+
+    // Most names are short, and few octets are copied sooner than all.
+    void take(const Name& other) noexcept {
+        constexpr std::size_t few = 64;
+        std::memcpy(octets_.data(), other.octets_.data(), few);
+        if (size_ > few)
+            std::memcpy(octets_.data() + few, other.octets_.data() + few, octets_max - few);
     }
 
     // Puts `label` at the end, before the root label. False, and nothing happens, if a limit is
