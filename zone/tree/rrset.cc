@@ -1,6 +1,7 @@
 #include "zone/tree/rrset.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/assert.h"
 
@@ -11,25 +12,50 @@ RRset::RRset(wire::RrType type, std::uint32_t ttl, std::vector<Rdata> records, D
     : type_(type), draw_(draw), answers_max_(answers_max), ttl_(ttl), mark_(std::move(mark)) {
     DNSD_ASSERT(!records.empty() && records.size() <= 65'535);
     std::ranges::sort(records, {}, &Rdata::octets);
+    const auto is_repeated = [&](auto record) {
+        return record != records.begin() && std::prev(record)->octets == record->octets;
+    };
+    const std::size_t octets_of_first = records.front().octets.size();
+    std::size_t octets = 0;
+    bool are_even = true;
+    for (auto record = records.begin(); record != records.end(); ++record) {
+        if (is_repeated(record)) continue;
+        ++size_;
+        octets += record->octets.size();
+        are_even = are_even && record->octets.size() == octets_of_first;
+    }
+    octets_ = std::make_unique_for_overwrite<std::uint8_t[]>(octets);
+    if (are_even)
+        octets_each_ = static_cast<std::uint16_t>(octets_of_first);
+    else
+        ends_ = std::make_unique_for_overwrite<std::uint32_t[]>(size_);
+    if (draw_ == Draw::Weighted)
+        weight_sums_ = std::make_unique_for_overwrite<std::uint64_t[]>(size_);
+
+    std::uint8_t* end = octets_.get();
+    std::size_t written = 0;
     std::uint64_t weights = 0;
-    const std::vector<std::uint8_t>* previous = nullptr;
-    for (const Rdata& record : records) {
-        weights += record.weight;
-        if (previous == nullptr || *previous != record.octets) {
-            octets_.insert(octets_.end(), record.octets.begin(), record.octets.end());
-            ends_.push_back(static_cast<std::uint32_t>(octets_.size()));
-            if (draw_ == Draw::Weighted) weight_sums_.push_back(weights);
-        } else if (draw_ == Draw::Weighted) {
-            weight_sums_.back() = weights;
+    for (auto record = records.begin(); record != records.end(); ++record) {
+        if (!is_repeated(record)) {
+            end = std::ranges::copy(record->octets, end).out;
+            if (ends_ != nullptr) ends_[written] = static_cast<std::uint32_t>(end - octets_.get());
+            ++written;
         }
-        previous = &record.octets;
+        weights += record->weight;
+        if (weight_sums_ != nullptr) weight_sums_[written - 1] = weights;
     }
 }
 
 bool RRset::operator==(const RRset& other) const noexcept {
-    return type_ == other.type_ && draw_ == other.draw_ && answers_max_ == other.answers_max_ &&
-           ttl_ == other.ttl_ && octets_ == other.octets_ && ends_ == other.ends_ &&
-           weight_sums_ == other.weight_sums_;
+    if (type_ != other.type_ || draw_ != other.draw_ || answers_max_ != other.answers_max_ ||
+        ttl_ != other.ttl_ || size_ != other.size_ ||
+        !std::ranges::equal(weight_sums(), other.weight_sums())) {
+        return false;
+    }
+    for (std::size_t i = 0; i < size(); ++i) {
+        if (!std::ranges::equal(rdata(i), other.rdata(i))) return false;
+    }
+    return true;
 }
 
 }  // namespace dnsd::tree

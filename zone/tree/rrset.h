@@ -63,39 +63,45 @@ class RRset {
     std::uint16_t answers_max() const noexcept { return answers_max_; }
     Mark* mark() const noexcept { return mark_.get(); }  // null: nobody wants to know
 
-    std::size_t size() const noexcept { return ends_.size(); }
+    std::size_t size() const noexcept { return size_; }
     std::span<const std::uint8_t> rdata(std::size_t i) const noexcept {
+        if (ends_ == nullptr) return {octets_.get() + i * octets_each_, octets_each_};
         const std::uint32_t start = i == 0 ? 0 : ends_[i - 1];
-        return {octets_.data() + start, ends_[i] - start};
+        return {octets_.get() + start, ends_[i] - start};
     }
     // Draw::Weighted: the sums of the weights up to and including record i; empty otherwise.
-    std::span<const std::uint64_t> weight_sums() const noexcept { return weight_sums_; }
+    std::span<const std::uint64_t> weight_sums() const noexcept {
+        return {weight_sums_.get(), weight_sums_ != nullptr ? size() : 0};
+    }
 
     // Whether a transfer of the zone holds record i: whether TCP may answer it.
     bool is_transferred(std::size_t i) const noexcept {
-        return draw_ != Draw::Weighted || weight_sums_.back() == 0 ||
+        return draw_ != Draw::Weighted || weight_sums_[size_ - std::size_t{1}] == 0 ||
                weight_sums_[i] != (i == 0 ? 0 : weight_sums_[i - 1]);
     }
 
     // Has the processor fetch what an answer reads.
     void prefetch() const noexcept {
-        __builtin_prefetch(octets_.data());
-        __builtin_prefetch(octets_.data() + 64);
-        __builtin_prefetch(ends_.data());
-        __builtin_prefetch(mark_.get());
+        __builtin_prefetch(octets_.get());
+        if (ends_ != nullptr || size_ * octets_each_ > 64) __builtin_prefetch(octets_.get() + 64);
+        __builtin_prefetch(ends_.get());
+        __builtin_prefetch(mark_.get(), 1);  // it will be written
     }
 
     // Same data and same manner of drawing; marks do not count.
     bool operator==(const RRset& other) const noexcept;
 
   private:
+    // Little and close together: there are millions, and lookups wait for their memory.
     wire::RrType type_;
     Draw draw_;
     std::uint16_t answers_max_;
+    std::uint16_t size_ = 0;
+    std::uint16_t octets_each_ = 0;  // of each record, where all have as many
     std::uint32_t ttl_;
-    std::vector<std::uint8_t> octets_;  // the records, one after the other
-    std::vector<std::uint32_t> ends_;
-    std::vector<std::uint64_t> weight_sums_;
+    std::unique_ptr<std::uint8_t[]> octets_;  // the records, one after the other
+    std::unique_ptr<std::uint32_t[]> ends_;   // where each ends; null: octets_each_ says it
+    std::unique_ptr<std::uint64_t[]> weight_sums_;
     std::shared_ptr<Mark> mark_;
 };
 

@@ -42,7 +42,7 @@ void put_sort_key(std::span<const std::uint8_t> name, std::size_t apex_octets,
 }  // namespace
 
 Node::Node(std::span<const std::uint8_t> owner, std::uint64_t hash)
-    : hash_(hash), octets_(owner.begin(), owner.end()) {}
+    : octets_(owner.begin(), owner.end()), hash_(hash) {}
 
 wire::Name Node::owner() const noexcept { return *wire::Name::from_octets(octets_); }
 
@@ -50,8 +50,9 @@ const std::shared_ptr<const RRset>* Node::find_share(wire::RrType type) const no
     const std::uint64_t bit = bit_of(type);
     if ((types_ & bit) == 0) return nullptr;
     // By type, so that those in front are as many as the bits below.
-    for (auto i = static_cast<std::size_t>(std::popcount(types_ & (bit - 1))); i < rrsets_.size();
-         ++i) {
+    auto i = static_cast<std::size_t>(std::popcount(types_ & (bit - 1)));
+    if (static_cast<unsigned>(type) < last_bit) return &rrsets_[i];
+    for (; i < rrsets_.size(); ++i) {
         if (rrsets_[i]->type() == type) return &rrsets_[i];
     }
     return nullptr;

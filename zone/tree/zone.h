@@ -50,17 +50,19 @@ class Node {
   private:
     friend class ZoneEdit;
 
+    static constexpr unsigned last_bit = 63;
     static constexpr std::uint64_t bit_of(wire::RrType type) noexcept {
-        return std::uint64_t{1} << std::min<unsigned>(static_cast<unsigned>(type), 63);
+        return std::uint64_t{1} << std::min<unsigned>(static_cast<unsigned>(type), last_bit);
     }
     // Most types that are asked for and not there are told without a look at those that are.
     const std::shared_ptr<const RRset>* find_share(wire::RrType type) const noexcept;
 
-    std::uint64_t hash_;
-    std::uint64_t types_ = 0;    // a bit for each RRset's, one for all from 63 on
-    std::uint64_t made_by_ = 0;  // Trie's Edit
-    std::vector<std::uint8_t> octets_;
+    // What a lookup reads comes first, since it waits for the memory.
+    std::uint64_t types_ = 0;  // a bit for each RRset's, one for all from 63 on
     std::vector<std::shared_ptr<const RRset>> rrsets_;
+    std::vector<std::uint8_t> octets_;
+    std::uint64_t hash_;
+    std::uint64_t made_by_ = 0;   // Trie's Edit
     std::uint32_t children_ = 0;  // names one label below
     bool held_ = false;
 };
