@@ -17,3 +17,4 @@ pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 find_library(HTTP_PARSER_LIBRARY http_parser REQUIRED)
+pkg_check_modules(liburing QUIET IMPORTED_TARGET liburing)  # of a benchmark alone, where it is installed

@@ -285,7 +285,11 @@ class Floor(Server):
     """Receives and sends."""
 
     name, program = "floor", str(PROGRAMS / "bench_floor")
-    reply_octets = 0
+    reply_octets = 0  # of all of them
+
+    @classmethod
+    def is_here(cls) -> bool:
+        return True
 
     def command(self) -> list[str]:
         return [self.program, str(self.port), str(self.reply_octets)]
@@ -297,6 +301,19 @@ class Floor(Server):
     def is_bound(self) -> bool:
         return f":{self.port:04X} " in pathlib.Path("/proc/net/udp").read_text()
 
+
+class UringFloor(Floor):
+    """The same by io_uring."""
+
+    name, program = "floor, io_uring", str(PROGRAMS / "bench_uring_floor")
+
+    @classmethod
+    def is_here(cls) -> bool:
+        disabled = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
+        return pathlib.Path(cls.program).exists() and disabled.exists() and disabled.read_text().strip() == "0"
+
+
+FLOORS = [Floor, UringFloor]
 
 # What they are asked
 
@@ -401,8 +418,9 @@ def measure(services: int, kinds: list[type[Server]], arguments, folder: pathlib
             for server in servers[1:]:
                 assert server.said(*question) == wanted, (question, server.name, server.said(*question), wanted)
         Floor.reply_octets = round(load(first.port, queries, 0.5, "closed", 16)["mean_octets"])
-        servers.append(Floor(folder / f"{services}-floor", PORT + len(servers), zone, services))
-        figures["floor"] = {"load_seconds": 0, "rounds": []}
+        for floor in [floor for floor in FLOORS if floor.is_here()]:
+            servers.append(floor(folder / f"{services}-{len(servers)}-floor", PORT + len(servers), zone, services))
+            figures[floor.name] = {"load_seconds": 0, "rounds": []}
         for number in range(arguments.rounds):
             for server in servers:
                 user, system = server.cpu()
@@ -430,7 +448,8 @@ def table(services: int, figures: dict) -> str:
         return statistics.median(one[key] for one in figures[name]["rounds"])
 
     floor = middle("floor", "cpu_us")
-    peers = [name for name in figures if name != "floor"]
+    floors = [floor.name for floor in FLOORS]
+    peers = [name for name in figures if name not in floors]
     best = min(middle(name, "cpu_us") for name in peers)
     lines = [f"\n{services:,} services of {INSTANCES} instances\n",
              "| | CPU an answer | user | system | to the best | to the floor | answers/s | p50 | p99 | p99.9 | octets "
@@ -440,12 +459,12 @@ def table(services: int, figures: dict) -> str:
         lines.append(
             f"| {name} | {middle(name, 'cpu_us'):.2f} µs ({min(costs):.2f} to {max(costs):.2f}) "
             f"| {middle(name, 'user_us'):.2f} | {middle(name, 'system_us'):.2f} "
-            + (f"| {middle(name, 'cpu_us') / best:.2f} " if name != "floor" else "| ")
+            + (f"| {middle(name, 'cpu_us') / best:.2f} " if name in peers else "| ")
             + f"| {middle(name, 'cpu_us') / floor:.2f} | {middle(name, 'rate'):,.0f} "
             f"| {middle(name, 'p50_us'):.0f} µs | {middle(name, 'p99_us'):.0f} µs | {middle(name, 'p999_us'):.0f} µs "
             f"| {middle(name, 'octets'):.0f} "
             + (f"| {figures[name]['memory'] / 1e6:,.0f} MB | {figures[name]['memory'] / services / INSTANCES:,.0f} B "
-               f"| {figures[name]['load_seconds']:.2f} s |" if name != "floor" else "| | | |"))
+               f"| {figures[name]['load_seconds']:.2f} s |" if name in peers else "| | | |"))
     return "\n".join(lines)
 
 
@@ -464,7 +483,7 @@ def growth_table(results: dict[int, dict]) -> str:
                     (before["rounds"], "cpu_us")))
             line = (f"| {name} | {services * INSTANCES:,} | {cost:.2f} µs | {user:.2f} | {system:.2f} "
                     f"| {cost / cost_before:.2f} ")
-            if name == "floor":
+            if name in [floor.name for floor in FLOORS]:
                 lines.append(line + "| | | |")
                 continue
             more = (f"{(one['memory'] - before['memory']) / (services - smallest) / INSTANCES:,.0f} B"
