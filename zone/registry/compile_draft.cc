@@ -33,19 +33,6 @@ Names names_of(const tree::ZoneSet& zones, const std::string& namespace_name) {
     return names;
 }
 
-// The own names of the instances an event is about, and where they are in the service.
-std::set<std::string> own_names(const Draft::TouchedService& touched, const model::Event& event) {
-    std::set<std::string> names;
-    for (const model::InstanceEvent& happened : event.instances) {
-        for (const Service* service :
-             {touched.before.get(), static_cast<const Service*>(touched.writable.get())}) {
-            const model::Instance* instance = service ? service->find(happened.id) : nullptr;
-            if (instance) names.insert(instance->dns_name);
-        }
-    }
-    return names;
-}
-
 // A batch compiles a service once, however many of its events are in it. Each event tells the names
 // that all of them share and those of its own instances; what is left belongs to the last one.
 void tell(std::vector<model::Event*>& events, const Draft::TouchedService& touched, Names names) {
@@ -53,22 +40,33 @@ void tell(std::vector<model::Event*>& events, const Draft::TouchedService& touch
         events[0]->dns_names = std::move(names);
         return;
     }
-    std::set<std::string> all_own;
-    std::vector<std::set<std::string>> own;
-    for (const model::Event* event : events) {
-        own.push_back(own_names(touched, *event));
-        all_own.insert(own.back().begin(), own.back().end());
+    std::vector<std::string_view> changed(names.begin(), names.end());
+    std::ranges::sort(changed);
+    // Instances, where they are in the service, and which of the names are their own.
+    std::set<std::pair<std::string_view, std::string_view>> own;
+    std::set<std::string_view> all_own;
+    for (const Service* service :
+         {touched.before.get(), static_cast<const Service*>(touched.writable.get())}) {
+        if (!service) continue;
+        for (const auto& instance : service->instances) {
+            if (!std::ranges::binary_search(changed, instance->dns_name)) continue;
+            own.emplace(instance->spec.id, instance->dns_name);
+            all_own.insert(instance->dns_name);
+        }
     }
-    const std::set<std::string> changed(names.begin(), names.end());
     Names shared;
     for (const std::string& name : names) {
         if (!all_own.contains(name)) shared.push_back(name);
     }
     const bool shared_fit_all = shared.size() <= 8;  // the service's names and the zone's own
     for (std::size_t i = 0; i < events.size(); ++i) {
-        for (const std::string& name : own[i]) {
-            if (changed.contains(name)) events[i]->dns_names.push_back(name);
+        std::set<std::string_view> told;
+        for (const model::InstanceEvent& happened : events[i]->instances) {
+            for (auto its = own.lower_bound({happened.id, {}});
+                 its != own.end() && its->first == happened.id; ++its)
+                told.insert(its->second);
         }
+        events[i]->dns_names.assign(told.begin(), told.end());
         if (shared_fit_all || i + 1 == events.size()) add(events[i]->dns_names, shared);
     }
 }
@@ -112,11 +110,13 @@ class Compilation {
             Names names = publication_.put_service(*within, before, after, draft_.now(), marks);
             if (after && before != after && ttl_moved(key.namespace_name))
                 add(names, publication_.put_service(*within, after, after, draft_.now(), marks));
-            of_services_[key] = unique(std::move(names));
+            of_services_.emplace_hint(of_services_.end(), key, unique(std::move(names)));
         }
         std::set<ServiceKey> told;
-        for (const model::Event& event : draft_.events())
-            told.insert({event.namespace_name, event.service});
+        for (const model::Event* before = nullptr; const model::Event& event : draft_.events()) {
+            if (!is_of_same(before, event)) told.insert({event.namespace_name, event.service});
+            before = &event;
+        }
         for (const auto& [key, names] : of_services_) {
             const bool of_namespace = ttl_moved(key.namespace_name);
             if (!names.empty() && !told.contains(key) && !of_namespace && !draft_.is_following())
@@ -182,11 +182,16 @@ class Compilation {
     void events() {
         if (draft_.is_following()) return;  // they came with their names
         std::map<ServiceKey, std::vector<model::Event*>> by_service;
+        std::vector<model::Event*>* of_last = nullptr;
+        const model::Event* last = nullptr;
         for (model::Event& event : draft_.events()) {
             const Namespace* within = draft_.state().find_namespace(event.namespace_name);
             if (within && within->spec.dns) event.serial = within->serial;
             if (!event.service.empty()) {
-                by_service[{event.namespace_name, event.service}].push_back(&event);
+                if (!is_of_same(last, event))
+                    of_last = &by_service[{event.namespace_name, event.service}];
+                of_last->push_back(&event);
+                last = &event;
             } else if (const auto names = of_namespaces_.find(event.namespace_name);
                        names != of_namespaces_.end()) {
                 event.dns_names = names->second;
@@ -212,6 +217,11 @@ class Compilation {
     }
 
   private:
+    // Events of one service mostly follow one another.
+    static bool is_of_same(const model::Event* before, const model::Event& event) {
+        return before && before->service == event.service &&
+               before->namespace_name == event.namespace_name;
+    }
     static Names unique(Names names) {
         std::ranges::sort(names);
         names.erase(std::ranges::unique(names).begin(), names.end());

@@ -329,7 +329,12 @@ Outcome Draft::apply_to(const SetHealth& set, const Change& change) {
 
 void Draft::apply(const Verdict& verdict, WallTime submitted) {
     submitted_ = submitted;
-    const Service* current = state_.find_service(verdict.key.namespace_name, verdict.key.service);
+    // Verdicts come by thousands, those of one service together: what was touched is at hand.
+    const auto touched = services_.find(verdict.key);
+    const Service* current =
+        touched != services_.end() && touched->second.writable
+            ? touched->second.writable.get()
+            : state_.find_service(verdict.key.namespace_name, verdict.key.service);
     const Instance* there = current ? current->find(verdict.id) : nullptr;
     if (!there || there->drain) return;
     if (there->status == verdict.status && !there->awaits_verdict) return;
@@ -383,8 +388,7 @@ void Draft::leave_namespace(const std::string& name) {
 }
 
 void Draft::leave_service(const ServiceKey& key) {
-    touch(key);
-    services_[key].writable = nullptr;
+    touch(key).writable = nullptr;
     namespace_for_write(key.namespace_name).services.erase(key.service);
 }
 
@@ -506,9 +510,11 @@ void Draft::settle(const ServiceKey& key, const std::string& id, WallTime safe_a
 
 Namespace& Draft::namespace_for_write(const std::string& name) {
     const auto* current = state_.namespaces.find(name);
-    TouchedNamespace& touched =
-        namespaces_.try_emplace(name, TouchedNamespace{current ? *current : nullptr, nullptr})
-            .first->second;
+    auto at = namespaces_.find(name);
+    if (at == namespaces_.end())
+        at = namespaces_.emplace(name, TouchedNamespace{current ? *current : nullptr, nullptr})
+                 .first;
+    TouchedNamespace& touched = at->second;
     if (!touched.writable) {
         touched.writable =
             current ? std::make_shared<Namespace>(**current) : std::make_shared<Namespace>();
@@ -518,8 +524,7 @@ Namespace& Draft::namespace_for_write(const std::string& name) {
 }
 
 Service& Draft::service_for_write(const ServiceKey& key) {
-    touch(key);
-    TouchedService& touched = services_[key];
+    TouchedService& touched = touch(key);
     if (!touched.writable) {
         const Service* current = state_.find_service(key.namespace_name, key.service);
         touched.writable =
@@ -529,11 +534,13 @@ Service& Draft::service_for_write(const ServiceKey& key) {
     return *touched.writable;
 }
 
-void Draft::touch(const ServiceKey& key) {
-    if (services_.contains(key)) return;
+Draft::TouchedService& Draft::touch(const ServiceKey& key) {
+    const auto at = services_.lower_bound(key);
+    if (at != services_.end() && at->first == key) return at->second;
     const Namespace* within = state_.find_namespace(key.namespace_name);
     const auto* current = within ? within->services.find(key.service) : nullptr;
-    services_.emplace(key, TouchedService{current ? *current : nullptr, nullptr});
+    return services_.emplace_hint(at, key, TouchedService{current ? *current : nullptr, nullptr})
+        ->second;
 }
 
 model::Event& Draft::happened(std::string cause, std::string namespace_name, std::string service) {

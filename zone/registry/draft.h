@@ -129,7 +129,7 @@ class Draft {
     void change_belief(model::Instance& instance, model::HealthStatus status, WallTime since);
 
     Service& service_for_write(const ServiceKey& key);
-    void touch(const ServiceKey& key);
+    TouchedService& touch(const ServiceKey& key);
     model::Event& happened(std::string cause, std::string namespace_name, std::string service);
 
     State state_;

@@ -72,8 +72,8 @@ std::optional<WallTime> HandedOut::first_answer(const ServiceKey& key) const {
     const Marks* marks = find(key);
     if (!marks) return std::nullopt;
     std::optional<WallTime> first;
-    for (const MarkPointer& mark : {marks->a, marks->aaaa, marks->srv, marks->own}) {
-        const std::int64_t at = mark->first_answered.load(std::memory_order_relaxed);
+    for (const MarkPointer* mark : {&marks->a, &marks->aaaa, &marks->srv, &marks->own}) {
+        const std::int64_t at = (*mark)->first_answered.load(std::memory_order_relaxed);
         if (at == 0) continue;
         const WallTime time{Milliseconds(at)};
         if (!first || time < *first) first = time;
@@ -83,8 +83,8 @@ std::optional<WallTime> HandedOut::first_answer(const ServiceKey& key) const {
 
 void HandedOut::expect_answer(const ServiceKey& key) {
     if (const Marks* marks = find(key)) {
-        for (const MarkPointer& mark : {marks->a, marks->aaaa, marks->srv, marks->own})
-            mark->first_answered.store(0, std::memory_order_relaxed);
+        for (const MarkPointer* mark : {&marks->a, &marks->aaaa, &marks->srv, &marks->own})
+            (*mark)->first_answered.store(0, std::memory_order_relaxed);
     }
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <ranges>
 #include <set>
 
 #include "base/assert.h"
@@ -50,6 +49,10 @@ bool is_near_made_up(std::string_view service) {
     return std::ranges::any_of(made_up_names, [&](std::string_view name) {
         return !name.empty() && (name == service || name.ends_with("." + std::string(service)));
     });
+}
+
+bool has_same_addresses(const model::Instance& a, const model::Instance& b) {
+    return &a == &b || (a.spec.ipv4 == b.spec.ipv4 && a.spec.ipv6 == b.spec.ipv6);
 }
 
 // The names that exist as long as the service does, with or without instances.
@@ -194,13 +197,9 @@ Publication::Names Publication::put_service(const Namespace& within, const Servi
         if (!is_held) zone.edit.release(name);
     }
 
-    // The instances' own names: of those that changed, unless all did.
+    // The instances' own names: of those whose addresses changed, unless all did.
     const bool all = before == after || before == nullptr || after == nullptr ||
                      before->spec.ttl != after->spec.ttl;
-    std::map<std::string_view, const model::Instance*> was;
-    if (before != nullptr) {
-        for (const auto& one : before->instances) was[one->spec.id] = one.get();
-    }
     const std::string& service = (after != nullptr ? after : before)->spec.name;
     const auto put = [&](const model::Instance& one, const InstanceRecords& own) {
         const wire::Name name = owner(instance_name(service, one.spec.id), apex);
@@ -208,15 +207,21 @@ Publication::Names Publication::put_service(const Namespace& within, const Servi
         apply(zone, name, RrType::AAAA, own.aaaa, names);
     };
     if (after != nullptr) {
-        for (const auto& one : after->instances) {
-            const auto old = was.extract(one->spec.id);
-            if (all || old.empty() || old.mapped() != one.get()) {
+        for (std::size_t i = 0; i < after->instances.size(); ++i) {
+            const auto& one = after->instances[i];
+            const model::Instance* old = before ? before->find(one->spec.id, i) : nullptr;
+            if (all || old == nullptr || !has_same_addresses(*old, *one)) {
                 put(*one, compile_instance(within.spec, after->spec, *one, marks.own,
                                            infrastructure_.ttl_max));
             }
         }
     }
-    for (const model::Instance* gone : std::views::values(was)) put(*gone, {});
+    if (before != nullptr) {
+        for (std::size_t i = 0; i < before->instances.size(); ++i) {
+            const auto& one = before->instances[i];
+            if (after == nullptr || after->find(one->spec.id, i) == nullptr) put(*one, {});
+        }
+    }
 
     if (is_near_made_up(service)) put_made_up(zone, within, names);
     return names;

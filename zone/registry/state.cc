@@ -11,6 +11,12 @@ const model::Instance* Service::find(std::string_view id) const noexcept {
     return at != instances.end() && (*at)->spec.id == id ? at->get() : nullptr;
 }
 
+const model::Instance* Service::find(std::string_view id, std::size_t likely) const noexcept {
+    if (likely < instances.size() && instances[likely]->spec.id == id)
+        return instances[likely].get();
+    return find(id);
+}
+
 const Namespace* State::find_namespace(std::string_view name) const noexcept {
     const auto* found = namespaces.find(name);
     return found ? found->get() : nullptr;

@@ -24,6 +24,8 @@ struct Service {
         return revision > health_revision ? revision : health_revision;
     }
     const model::Instance* find(std::string_view id) const noexcept;
+    // The same, sooner where it is number `likely`.
+    const model::Instance* find(std::string_view id, std::size_t likely) const noexcept;
 };
 
 // What a secondary knows of the zone that it follows.

@@ -107,8 +107,9 @@ void Watches::follow(const ServiceKey& key, const Service* before, const Service
                              (before->spec.check != after->spec.check ||
                               thresholds_of(before->spec) != thresholds_of(after->spec));
     if (before) {
-        for (const auto& was : before->instances) {
-            if (!after || !after->find(was->spec.id)) end(key, was->spec.id, checker);
+        for (std::size_t i = 0; i < before->instances.size(); ++i) {
+            const std::string& id = before->instances[i]->spec.id;
+            if (!after || !after->find(id, i)) end(key, id, checker);
         }
     }
     if (!after) {
@@ -116,8 +117,9 @@ void Watches::follow(const ServiceKey& key, const Service* before, const Service
         return;
     }
     const health::Thresholds thresholds = thresholds_of(after->spec);
-    for (const auto& instance : after->instances) {
-        const Instance* was = before ? before->find(instance->spec.id) : nullptr;
+    for (std::size_t i = 0; i < after->instances.size(); ++i) {
+        const auto& instance = after->instances[i];
+        const Instance* was = before ? before->find(instance->spec.id, i) : nullptr;
         if (was == instance.get() && !other_rules) continue;
         auto target = target_of(*after, *instance);
         if (!target) {

@@ -287,7 +287,8 @@ void Writer::carry_out() {
             for (const auto& [key, touched] : draft.services()) {
                 const Namespace* within = committed_->find_namespace(key.namespace_name);
                 const auto* after = within ? within->services.find(key.service) : nullptr;
-                edition.services[key] = {touched.before, after ? *after : nullptr};
+                edition.services.emplace_hint(edition.services.end(), key,
+                                              std::pair(touched.before, after ? *after : nullptr));
             }
             look_ahead(draft);
             editions_.push_back(std::move(edition));

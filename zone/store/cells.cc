@@ -62,7 +62,8 @@ bool take(const Statement& statement, int column, Ipv6& value) {
 }
 
 void put(Statement& statement, int at, const Attributes& value) {
-    put_json(statement, at, value.empty() ? json::object() : json(value));
+    if (value.empty()) return statement.bind(at, std::string_view("{}"));
+    put_json(statement, at, value);
 }
 bool take(const Statement& statement, int column, Attributes& value) {
     return take_json(statement, column, [&](const json& map) { map.get_to(value); });
@@ -76,6 +77,7 @@ bool take(const Statement& statement, int column, std::vector<model::RecordType>
 }
 
 void put(Statement& statement, int at, const std::vector<std::string>& value) {
+    if (value.empty()) return statement.bind(at, std::string_view("[]"));
     put_json(statement, at, value);
 }
 bool take(const Statement& statement, int column, std::vector<std::string>& value) {
@@ -110,6 +112,7 @@ bool take(const Statement& statement, int column, std::vector<model::InstanceEve
 }
 
 void put(Statement& statement, int at, const std::vector<model::ProbeRecord>& value) {
+    if (value.empty()) return statement.bind(at, std::string_view("[]"));
     json list = json::array();
     for (const auto& probe : value)
         list.push_back({{"tick", probe.tick.time_since_epoch().count()},
