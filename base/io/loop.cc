@@ -59,6 +59,7 @@ void Timer::stop() noexcept { uv_timer_stop(state_->handle()); }
 
 struct Poll::State : Handle<uv_poll_t> {
     std::function<void(unsigned)> on_ready;
+    unsigned watched = 0;
 };
 
 Poll::Poll(Loop& loop, int descriptor, std::function<void(unsigned)> on_ready) : state_(new State) {
@@ -71,6 +72,8 @@ Poll::Poll(Loop& loop, int descriptor, std::function<void(unsigned)> on_ready) :
 Poll::~Poll() { close(state_); }
 
 void Poll::watch(unsigned events) {
+    if (events == state_->watched) return;  // libuv would tell the kernel all over again
+    state_->watched = events;
     if (events == 0) {
         uv_poll_stop(state_->handle());
         return;
@@ -81,8 +84,12 @@ void Poll::watch(unsigned events) {
         uv_poll_start(state_->handle(), wanted, [](uv_poll_t* poll, int error, int ready) {
             unsigned there = ((ready & UV_READABLE) != 0 ? unsigned{Readable} : 0U) |
                              ((ready & UV_WRITABLE) != 0 ? unsigned{Writable} : 0U);
-            if (error != 0) there = Readable | Writable;
-            call(state_of<State>(poll)->on_ready, there);
+            auto* state = state_of<State>(poll);
+            if (error != 0) {  // libuv has stopped
+                there = Readable | Writable;
+                state->watched = 0;
+            }
+            call(state->on_ready, there);
         });
     DNSD_ASSERT(status == 0);
 }

@@ -282,3 +282,28 @@ def test_made_up_names_count_as_one(make_dnsd, request):
         while dns.message.from_wire(client.recv(65535)).rcode() == dns.rcode.NXDOMAIN:
             answered += 1
     assert 5 <= answered <= 10
+
+
+# TCP
+
+def test_queries_in_one_segment_take_one_read_and_one_write(make_dnsd, tmp_path):
+    trace, batches, queries = tmp_path / "trace", 20, 50
+    dnsd = make_dnsd(wrapper=["strace", "-D", "-f", "-y", "-e", "trace=recvfrom,sendto,epoll_ctl", "-o", str(trace)],
+                     env={"ASAN_OPTIONS": "detect_leaks=0"})  # a process has one tracer
+    with_an_answer(dnsd.start())
+    query = dns.message.make_query(NAME, "A").to_wire()
+    with socket.create_connection(dnsd.dns[0], PATIENCE) as connection, connection.makefile("rb") as replies:
+        for _ in range(batches):
+            connection.sendall((struct.pack("!H", len(query)) + query) * queries)
+            for _ in range(queries):
+                reply = dns.message.from_wire(replies.read(struct.unpack("!H", replies.read(2))[0]))
+                assert texts(reply, "A") == ["192.0.2.1"]
+    dnsd.stop()
+    until(lambda: "+++ exited with 0 +++" in trace.read_text().splitlines()[-1], "the trace is whole")
+    (client,) = set(re.findall(r"recvfrom\(\d+(<socket:\[\d+\]>), .*web", trace.read_text()))
+    # A call that another thread's line interrupts begins once and is resumed once.
+    calls = [line for line in trace.read_text().splitlines() if client in line and "resumed" not in line]
+    count = {name: sum(f"{name}(" in line for line in calls) for name in ("recvfrom", "sendto", "epoll_ctl")}
+    # A segment may have been cut in two; and one read sees the end of the connection.
+    assert batches <= count["sendto"] <= 2 * batches and count["recvfrom"] <= 2 * batches + 1, count
+    assert count["epoll_ctl"] < batches, "watched once, and not again for each batch"
