@@ -5,6 +5,7 @@
 #include "dnsd/nameserver/answer.h"
 #include "tests/support/zones.h"
 #include "zone/wire/message.h"
+#include "zone/wire/tsig.h"
 
 using namespace dnsd;
 using namespace dnsd::nameserver;
@@ -58,6 +59,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                               random,  counters};
         context.cookies = &secrets;
         const std::size_t replied = answer(octets, context, reply).octets;
+        if (const auto question = wire::glance_at_question(octets)) {
+            DNSD_ASSERT(!question->is_all || !wire::has_tsig(octets));
+            tree::LookAhead ahead;
+            ahead.add(*served, question->name, question->type);
+            ahead.fetch();
+            context.ahead = ahead[0];
+            random.seed(1);
+            std::vector<std::uint8_t> same(65'535);
+            DNSD_ASSERT(answer(octets, context, same).octets == replied && same == reply);
+        }
         if (replied == 0) {
             DNSD_ASSERT(size < wire::header_octets || (data[2] & 0x80) != 0);
             continue;

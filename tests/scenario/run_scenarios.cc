@@ -367,18 +367,31 @@ class Scenario {
                                                 .udp_payload_octets_max = 1232,
                                                 .tcp_idle_timeout = std::chrono::seconds(10)};
         nameserver::AnswerCounters counters;
-        Random random(1);
         const auto zones = zone_set();
-        std::vector<std::uint8_t> reply(65'535);
         const auto query = octets_of(question_);
-        reply.resize(nameserver::answer(
-                         query,
-                         {*zones, options,
-                          question_.tcp ? nameserver::Transport::Tcp : nameserver::Transport::Udp,
-                          WallTime{}, random, counters},
-                         reply)
-                         .octets);
+        const auto ask = [&](std::optional<tree::LookAhead::Found> ahead) {
+            Random random(1);
+            nameserver::AnswerContext context{
+                *zones,
+                options,
+                question_.tcp ? nameserver::Transport::Tcp : nameserver::Transport::Udp,
+                WallTime{},
+                random,
+                counters};
+            context.ahead = ahead;
+            std::vector<std::uint8_t> reply(65'535);
+            reply.resize(nameserver::answer(query, context, reply).octets);
+            return reply;
+        };
+        const auto reply = ask({});
         judge(reply);
+        // As a worker does, which looks for the names of a batch at once.
+        if (const auto question = wire::glance_at_question(query)) {
+            tree::LookAhead ahead;
+            ahead.add(*zones, question->name, question->type);
+            ahead.fetch();
+            if (ask(ahead[0]) != reply) failed("another reply where the name was found ahead", {});
+        }
     }
 
     void judge(const std::vector<std::uint8_t>& reply) {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 using namespace dnsd;
 using namespace dnsd::tree;
 using wire::RrType;
@@ -21,6 +23,23 @@ TEST_CASE("RFC 4034 §6.3: the order in which records were given does not matter
     const RRset other(RrType::A, 5, {{{192, 0, 2, 1}, 1}, {{192, 0, 2, 2}, 1}});
     CHECK(one == other);
     CHECK_FALSE(one == RRset(RrType::A, 6, {{{192, 0, 2, 1}, 1}, {{192, 0, 2, 2}, 1}}));
+}
+
+TEST_CASE("records are what they were, of one size or of several, or of none") {
+    using Octets = std::vector<std::uint8_t>;
+    const std::vector<std::vector<Octets>> of = {
+        {{1, 2, 3, 4}}, {{1, 2}, {3, 4}, {5, 6}}, {{}, {1}, {2, 3, 4}}, {{1, 1}, {1, 1, 1}}, {{}}};
+    for (const auto& records : of) {
+        std::vector<Rdata> rdata;
+        for (const Octets& octets : records) rdata.push_back({octets, 1});
+        const RRset rrset(RrType::TXT, 5, rdata);
+        REQUIRE(rrset.size() == records.size());
+        for (std::size_t i = 0; i < records.size(); ++i)
+            CHECK(std::ranges::equal(rrset.rdata(i), records[i]));
+        CHECK(rrset == RRset(RrType::TXT, 5, rdata));
+        rdata.back().octets.push_back(9);
+        CHECK_FALSE(rrset == RRset(RrType::TXT, 5, rdata));
+    }
 }
 
 TEST_CASE("a mark remembers the first answer and the last lapse") {

@@ -145,3 +145,30 @@ TEST_CASE("a glance at a question sees what the decoder reads, or nothing") {
     other[header_octets] = 0xc0;
     CHECK_FALSE(glance_at_question(other));
 }
+
+TEST_CASE("a glance tells queries of a question, and of an OPT RR at most, from others") {
+    const auto query = encode_query(1, {name("www.example.org"), RrType::A, RrClass::IN}, 1232);
+    const std::size_t opt_at = query.size() - 11;
+    const auto is_all = [](const std::vector<std::uint8_t>& octets) {
+        const auto seen = glance_at_question(octets);
+        REQUIRE(seen);
+        return seen->is_all;
+    };
+    CHECK(is_all(query));
+    auto bare = query;
+    bare[11] = 0;
+    bare.resize(opt_at);
+    CHECK(is_all(bare));
+    for (const std::size_t count : {7U, 9U, 10U}) {
+        auto other = query;
+        other[count] = 1;
+        CHECK_FALSE(is_all(other));
+    }
+    auto two = query;
+    two[11] = 2;
+    CHECK_FALSE(is_all(two));
+    auto is_signed = query;
+    is_signed[opt_at + 2] = static_cast<std::uint8_t>(RrType::TSIG);
+    CHECK_FALSE(is_all(is_signed));
+    CHECK_FALSE(is_all({query.begin(), query.end() - 1}));
+}
