@@ -33,7 +33,7 @@ void LookAhead::fetch() noexcept {
             way.node = nullptr;
         }
         if (way.node != nullptr) way.rrset = way.node->find(way.type);
-        if (way.rrset != nullptr) __builtin_prefetch(way.rrset);
+        if (way.rrset != nullptr) way.rrset->prefetch_head();
     }
     for (const Way& way : ways) {
         if (way.rrset != nullptr) way.rrset->prefetch();

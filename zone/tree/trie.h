@@ -387,6 +387,7 @@ class Trie<T>::Descent {
             value_ = leaf_->get();
             leaf_ = nullptr;
             __builtin_prefetch(value_);
+            __builtin_prefetch(reinterpret_cast<const char*>(value_) + 63);
             return false;
         }
         if (inner_ != nullptr) {
