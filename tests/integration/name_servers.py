@@ -321,6 +321,39 @@ remote-control:
         return text
 
 
+class Unbound(NameServer):
+    """A resolver that follows zones, and hands them out whole to nobody."""
+
+    def __init__(self, folder: pathlib.Path, *zones: Zone):
+        super().__init__(folder, *zones)
+        self.source = "127.0.0.1"  # what it asks primaries from
+
+    def command(self) -> list[str]:
+        return ["/usr/sbin/unbound", "-d", "-c", str(self.config_path)]
+
+    def configuration(self) -> str:
+        text = f"""
+server:
+    interface: {self.address}@{self.port}
+    do-daemonize: no
+    use-syslog: no
+    username: ""
+    chroot: ""
+    directory: "{self.folder}"
+    pidfile: ""
+    module-config: "iterator"
+    do-not-query-localhost: no
+    verbosity: 3
+remote-control:
+    control-enable: no
+"""
+        for zone in self.zones:
+            text += f"auth-zone:\n    name: {zone.name}\n    for-upstream: no\n"
+            for address, port in zone.primaries:
+                text += f"    primary: {address}@{port}\n    allow-notify: {address}\n"
+        return text
+
+
 # What dnspython sees
 
 def records(at: tuple[str, int], zone: str, key: Key | None = None) -> list[str]:

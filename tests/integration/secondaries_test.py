@@ -8,14 +8,15 @@ import random
 import re
 import time
 
+import dns.message
 import dns.query
 import dns.rcode
 import dns.versioned
 import dns.xfr
 import pytest
 
-from harness import NAMESPACE, PATIENCE, WEB, make_service, quoted, until
-from name_servers import Bind, Key, Knot, Nsd, Zone, program, records, serial_of
+from harness import NAMESPACE, PATIENCE, WEB, make_service, quoted, texts, until
+from name_servers import Bind, Key, Knot, Nsd, Unbound, Zone, program, records, serial_of
 
 ZONE = "demo.internal"
 KINDS = [Bind, Knot, Nsd]
@@ -311,6 +312,20 @@ def test_who_may_transfer_is_said_by_address_key_or_both(make_dnsd):
 
 
 # Those that were away
+
+def test_unbounds_auth_zone_follows_by_notify_and_ixfr(primary, make_name_server):
+    make_service(primary.api, CUSTOM)
+    secondary = make_name_server(Unbound, Zone(ZONE, primaries=primary.dns))
+    primary.api.put(NAMESPACE, primary.api.get(NAMESPACE) | {"notify": [secondary.peer]})
+    secondary.start()
+    for number in range(1, 11):
+        primary.api.put(f"{WEB}/instances/i-{number}", {"ipv4": f"192.0.2.{number}", "port": 80})
+        until(lambda: serial_of(secondary.at, ZONE) == serial(primary), "they have the same serial")
+        asked = dns.message.make_query(f"web.{ZONE}", "A")
+        held = dns.query.tcp(asked, secondary.at[0], PATIENCE, secondary.at[1])
+        assert sorted(texts(held, "A")) == sorted(f"192.0.2.{one}" for one in range(1, number + 1))
+    assert sent(primary, secondary, "axfr") <= 1 and sent(primary, secondary, "ixfr") >= 9
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_secondary_that_was_down_catches_up_by_differences(primary, make_name_server, kind):
