@@ -1,6 +1,7 @@
 """dnsd-agent, and the stock caches that it empties: as clients.py runs them, and with a way in."""
 
 import contextlib
+import http.client
 import http.server
 import json
 import pathlib
@@ -268,7 +269,7 @@ class Load:
                 status = self.get().status
                 if status != 200:
                     self.failures.append(status)
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 self.failures.append(repr(error))
             self.done += 1
 

@@ -2,6 +2,7 @@
 /etc/resolv.conf names dnsd on port 53, and stock clients find and lose real backends."""
 
 import collections
+import http.client
 import json
 import pathlib
 import shutil
@@ -166,7 +167,7 @@ def test_a_backend_that_stops_at_safe_after_fails_no_request(container, request)
                 while time.monotonic() < held_until and not stop.is_set():
                     with urllib.request.urlopen(f"http://{address}:{PORT}/", timeout=PATIENCE) as page:
                         pages[page.read().decode().strip()] += 1
-            except OSError as failure:
+            except (OSError, http.client.HTTPException) as failure:
                 failures.append(failure)
 
     browsers = [threading.Thread(target=browse) for _ in range(8)]

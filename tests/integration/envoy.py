@@ -98,7 +98,7 @@ class Traffic:
         while not self.stopped.is_set():
             try:
                 self.replies.append(self.envoy.get(self.host, self.method))
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:  # the latter: it died in the middle
                 self.replies.append((0, str(error)))
 
     def next(self, count=50) -> list[tuple[int, str]]:
