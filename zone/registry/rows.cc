@@ -145,6 +145,19 @@ Result<> load_records(std::map<std::string, std::shared_ptr<Namespace>>& namespa
     return loaded;
 }
 
+Result<> load_instances(std::map<ServiceKey, std::shared_ptr<Service>>& services,
+                        store::Store& store) {
+    auto service = services.end();  // of the one before
+    return store.load_instances([&](store::InstanceRow row) {
+        if (service == services.end() || service->first.service != row.service ||
+            service->first.namespace_name != row.namespace_name)
+            service = services.find({row.namespace_name, row.service});
+        DNSD_ASSERT(service != services.end());  // a foreign key of the store
+        service->second->instances.push_back(
+            std::make_shared<const Instance>(std::move(row.instance)));
+    });
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const State>> load_state(store::Contents contents, store::Store& store) {
@@ -157,12 +170,8 @@ Result<std::shared_ptr<const State>> load_state(store::Contents contents, store:
         service->spec = std::move(row.spec);
         services.emplace(key, std::move(service));
     }
-    for (store::InstanceRow& row : contents.instances) {
-        const auto service = services.find({row.namespace_name, row.service});
-        DNSD_ASSERT(service != services.end());  // a foreign key of the store
-        service->second->instances.push_back(
-            std::make_shared<const Instance>(std::move(row.instance)));
-    }
+    if (auto loaded = load_instances(services, store); !loaded)
+        return std::unexpected(loaded.error());
     std::map<std::string, std::shared_ptr<Namespace>> namespaces;
     for (store::NamespaceRow& row : contents.namespaces) {
         auto within = std::make_shared<Namespace>();
@@ -175,8 +184,6 @@ Result<std::shared_ptr<const State>> load_state(store::Contents contents, store:
         namespaces.emplace(name, std::move(within));
     }
     for (auto& [key, service] : services) {
-        std::ranges::sort(service->instances, {},
-                          [](const auto& i) -> std::string_view { return i->spec.id; });
         const auto within = namespaces.find(key.namespace_name);
         DNSD_ASSERT(within != namespaces.end());  // the same
         within->second->services.set(key.service, std::move(service));

@@ -51,7 +51,12 @@ class SqliteStore final : public Store {
     ~SqliteStore() override { SqliteStore::roll_back(); }
 
     Result<Contents> load() override;
-    Result<> load_records(const std::function<void(RecordsRow)>& take) override;
+    Result<> load_instances(const std::function<void(InstanceRow)>& take) override {
+        return load_each(select_text<InstanceRow>() + "ORDER BY namespace, service, id", take);
+    }
+    Result<> load_records(const std::function<void(RecordsRow)>& take) override {
+        return load_each(select_text<RecordsRow>(), take);
+    }
     Result<> begin() override;
     Result<> save(const NamespaceRow& row) override { return save_row(row, *save_namespace_); }
     Result<> save(const ServiceRow& row) override { return save_row(row, *save_service_); }
@@ -89,6 +94,8 @@ class SqliteStore final : public Store {
     Result<> run(Statement& statement);  // within the transaction, whose fate it shares
     template <class Row>
     Result<> load_into(std::vector<Row>& rows);
+    template <class Row>
+    Result<> load_each(const std::string& sql, const std::function<void(Row)>& take);
 
     const Options options_;
     const std::unique_ptr<FileLock> lock_;
@@ -222,23 +229,23 @@ Result<Contents> SqliteStore::load() {
         contents.identity = std::move(*identity);
         if (auto loaded = load_into(contents.namespaces); !loaded) return loaded;
         if (auto loaded = load_into(contents.services); !loaded) return loaded;
-        if (auto loaded = load_into(contents.keys); !loaded) return loaded;
-        return load_into(contents.instances);
+        return load_into(contents.keys);
     };
     if (auto done = read(); !done)
         return in_context("load zone store: " + options_.path, std::move(done.error()));
     return contents;
 }
 
-Result<> SqliteStore::load_records(const std::function<void(RecordsRow)>& take) {
+template <class Row>
+Result<> SqliteStore::load_each(const std::string& sql, const std::function<void(Row)>& take) {
     const auto read = [&]() -> Result<> {
-        auto statement = Statement::prepare(*connection_, select_text<RecordsRow>());
+        auto statement = Statement::prepare(*connection_, sql);
         if (!statement) return std::unexpected(statement.error());
         for (;;) {
             const auto found = (*statement)->step();
             if (!found) return std::unexpected(found.error());
             if (!*found) return {};
-            auto row = take_row<RecordsRow>(**statement);
+            auto row = take_row<Row>(**statement);
             if (!row) return std::unexpected(row.error());
             take(std::move(*row));
         }

@@ -77,12 +77,12 @@ struct InstanceRow {
     bool operator==(const InstanceRow&) const = default;
 };
 
+// All but what there may be millions of.
 struct Contents {
     model::Revision revision = 0;
     std::string identity;  // drawn when the store was made
     std::vector<NamespaceRow> namespaces;
     std::vector<ServiceRow> services;
-    std::vector<InstanceRow> instances;
     std::vector<KeyRow> keys;
 };
 
@@ -102,6 +102,8 @@ class Store {
     virtual ~Store() = default;
 
     virtual Result<Contents> load() = 0;
+    // Of which there may be millions: one after the other, by service and id; after load().
+    virtual Result<> load_instances(const std::function<void(InstanceRow)>& take) = 0;
     // The plain RRsets of all zones, one after the other, by namespace; after load().
     virtual Result<> load_records(const std::function<void(RecordsRow)>& take) = 0;
 

@@ -47,6 +47,9 @@ class WeatheredStore final : public store::Store {
                              const std::string& id) override {
         return real_->remove_instance(within, service, id);
     }
+    Result<> load_instances(const std::function<void(store::InstanceRow)>& take) override {
+        return real_->load_instances(take);
+    }
     Result<> load_records(const std::function<void(store::RecordsRow)>& take) override {
         return real_->load_records(take);
     }

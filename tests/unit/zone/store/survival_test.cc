@@ -37,11 +37,16 @@ Result<> commit_numbered(Store& store, int number) {
 }
 
 std::set<std::string> instance_ids(Store& store) {
-    const auto contents = store.load();
-    if (!contents) FAIL(contents.error().message);
     std::set<std::string> ids;
-    for (const auto& row : contents->instances) ids.insert(row.instance.spec.id);
+    const auto loaded =
+        store.load_instances([&](InstanceRow row) { ids.insert(row.instance.spec.id); });
+    if (!loaded) FAIL(loaded.error().message);
     return ids;
+}
+
+Result<> load_all(Store& store) {
+    if (const auto contents = store.load(); !contents) return std::unexpected(contents.error());
+    return store.load_instances([](const InstanceRow&) {});
 }
 
 // A store with rows in it, closed.
@@ -241,11 +246,11 @@ TEST_CASE("a value that dnsd did not write is named when it is loaded") {
         std::filesystem::remove(folder.file());
         make_store(folder.file());
         execute(folder.file(), sql);
-        const auto contents = must_open(folder.file())->load();
-        REQUIRE_FALSE(contents);
-        CAPTURE(contents.error().message);
-        CHECK(contents.error().message.starts_with("load zone store: "));
-        CHECK(contents.error().message.contains("damaged: table "));
+        const auto loaded = load_all(*must_open(folder.file()));
+        REQUIRE_FALSE(loaded);
+        CAPTURE(loaded.error().message);
+        CHECK(loaded.error().message.starts_with("load zone store: "));
+        CHECK(loaded.error().message.contains("damaged: table "));
     }
 }
 
