@@ -18,40 +18,58 @@ constexpr std::uint8_t folded(std::uint8_t octet) noexcept {
     return static_cast<std::uint8_t>(octet | ((octet >= 'A' && octet <= 'Z') ? 0x20 : 0));
 }
 
-// Eight octets at a time. Those whose eighth bit is not set: 0x3f more sets it from 'A' on, 0x25
-// more from what follows 'Z'; it is 0x20 four times over.
-constexpr std::uint64_t folded_8(std::uint64_t octets) noexcept {
-    constexpr std::uint64_t each = 0x0101'0101'0101'0101;
-    const std::uint64_t low = octets & each * 0x7f;
-    const std::uint64_t is_upper =
-        (low + each * 0x3f) & ~(low + each * 0x25) & ~octets & each * 0x80;
-    return octets | is_upper >> 2;
+// So many octets as the processor's vectors hold, or half of that; the compiler does the rest.
+template <std::size_t count>
+std::array<std::uint8_t, count> folded(const std::uint8_t* from) noexcept {
+    std::array<std::uint8_t, count> octets;
+    std::memcpy(octets.data(), from, count);
+    for (std::uint8_t& octet : octets) octet = folded(octet);
+    return octets;
+}
+
+// Calls `step` for pieces of so many octets that cover all, the last two maybe with some of them in
+// both, until one says no. REQUIRES: size >= count.
+template <std::size_t count, class Step>
+bool each_piece(std::size_t size, Step step) noexcept {
+    const std::size_t last = size - count;
+    for (std::size_t at = 0; at < last; at += count) {
+        if (!step(at)) return false;
+    }
+    return step(last);
+}
+
+template <std::size_t count>
+bool fold_pieces(std::span<const std::uint8_t> from, std::uint8_t* to) noexcept {
+    return each_piece<count>(from.size(), [&](std::size_t at) {
+        std::memcpy(to + at, folded<count>(from.data() + at).data(), count);
+        return true;
+    });
 }
 
 void fold(std::span<const std::uint8_t> from, std::uint8_t* to) noexcept {
-    std::size_t i = 0;
-    for (std::uint64_t octets; from.size() - i >= sizeof octets; i += sizeof octets) {
-        std::memcpy(&octets, from.data() + i, sizeof octets);
-        octets = folded_8(octets);
-        std::memcpy(to + i, &octets, sizeof octets);
+    if (from.size() >= 16) {
+        fold_pieces<16>(from, to);
+    } else if (from.size() >= 8) {
+        fold_pieces<8>(from, to);
+    } else {
+        fold_pieces<1>(from, to);
     }
-    for (; i < from.size(); ++i) to[i] = folded(from[i]);
 }
 
-// REQUIRES: of the same size.
+template <std::size_t count>
+bool equal_pieces(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
+    return each_piece<count>(a.size(), [&](std::size_t at) {
+        // Most are spelled alike.
+        return std::memcmp(a.data() + at, b.data() + at, count) == 0 ||
+               folded<count>(a.data() + at) == folded<count>(b.data() + at);
+    });
+}
+
+// REQUIRES: of the same size, which is not 0.
 bool equal_folded(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
-    // Most are spelled alike.
-    if (std::memcmp(a.data(), b.data(), a.size()) == 0) return true;
-    std::size_t i = 0;
-    for (std::uint64_t x, y; a.size() - i >= sizeof x; i += sizeof x) {
-        std::memcpy(&x, a.data() + i, sizeof x);
-        std::memcpy(&y, b.data() + i, sizeof y);
-        if (x != y && folded_8(x) != folded_8(y)) return false;
-    }
-    for (; i < a.size(); ++i) {
-        if (folded(a[i]) != folded(b[i])) return false;
-    }
-    return true;
+    return a.size() >= 16  ? equal_pieces<16>(a, b)
+           : a.size() >= 8 ? equal_pieces<8>(a, b)
+                           : equal_pieces<1>(a, b);
 }
 
 // Where each label of `octets` begins, leftmost first, without the root label.

@@ -112,6 +112,33 @@ TEST_CASE("RFC 4343: case does not count, and is kept") {
     CHECK(name("a\\.b") != name("a.b"));
 }
 
+TEST_CASE("RFC 4343: each letter of a name of any length counts, and its case does not") {
+    for (std::size_t size = 3; size <= Name::octets_max; ++size) {
+        Octets small(size, 'q');
+        std::size_t start = 0;
+        while (size - 1 - start > 1) {  // labels of at most 60 octets, none of them empty
+            const std::size_t rest = size - 1 - start - 1;
+            const std::size_t label = rest <= 60 ? rest : std::min<std::size_t>(rest - 2, 60);
+            small[start] = static_cast<std::uint8_t>(label);
+            start += label + 1;
+        }
+        small[size - 1] = 0;
+        const auto plain = Name::from_octets(small);
+        REQUIRE(plain);
+        for (std::size_t at = 0; at < size; ++at) {
+            if (small[at] != 'q') continue;
+            Octets other = small;
+            other[at] = 'Q';
+            const Name shouted = *Name::from_octets(other);
+            CHECK(shouted == *plain);
+            CHECK(shouted.hash() == plain->hash());
+            CHECK(octets(shouted.lower_cased()) == small);
+            other[at] = 'r';
+            CHECK(*Name::from_octets(other) != *plain);
+        }
+    }
+}
+
 TEST_CASE("RFC 4034 §6.1: the canonical order of names") {
     const std::vector<Name> sorted = {
         name("example"),         name("a.example"),      name("yljkjljk.a.example"),
