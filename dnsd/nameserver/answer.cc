@@ -205,9 +205,10 @@ class Answering {
             zone_asked_ = zone;
             node_asked_ = found.node;
         }
+        const std::size_t qname_at = aliases == 0 && !qname.is_root() ? wire::question_at : 0;
         switch (found.kind) {
             case LookupResult::Kind::Answer:
-                give_answer(*zone, qname, found);
+                give_answer(*zone, qname, qname_at, found);
                 break;
             case LookupResult::Kind::NoData:
                 give_soa(*zone);
@@ -222,7 +223,7 @@ class Answering {
                 give_referral(*zone, *found.rrset, *found.node);
                 break;
             case LookupResult::Kind::Cname:
-                if (give(Section::Answer, qname.octets(), *found.rrset))
+                if (give(Section::Answer, qname.octets(), *found.rrset, qname_at))
                     alias = target_of(found.rrset->rdata(0));
                 break;
             case LookupResult::Kind::Dname:
@@ -509,10 +510,11 @@ class Answering {
         targets_[target_count_++] = Target(name, is_whole ? at : 0);
     }
 
-    void give_answer(const Zone& zone, const Name& qname, const LookupResult& found) noexcept {
+    void give_answer(const Zone& zone, const Name& qname, std::size_t qname_at,
+                     const LookupResult& found) noexcept {
         // RFC 8482 §4.1: one RRset is answer enough to ANY.
         const RRset& rrset = found.rrset != nullptr ? *found.rrset : *found.node->rrsets().front();
-        if (!give(Section::Answer, qname.octets(), rrset) || target_count_ == 0) return;
+        if (!give(Section::Answer, qname.octets(), rrset, qname_at) || target_count_ == 0) return;
         tree::LookAhead ahead;
         for (const Target& target : std::span(targets_).first(target_count_))
             ahead.add(context_.zones, target.name(), RrType::A);

@@ -6,8 +6,6 @@
 #include <tuple>
 
 #include "base/log.h"
-#include "zone/tree/look_ahead.h"
-#include "zone/wire/message.h"
 #include "zone/wire/reader.h"
 
 namespace dnsd::nameserver {
@@ -30,15 +28,14 @@ struct Sort {
     Kind kind = Kind::Query;
     bool may_be_signed = true;
 };
-Sort sort_of(std::span<const std::uint8_t> message) noexcept {
+Sort sort_of(std::span<const std::uint8_t> message,
+             const std::optional<wire::QuestionGlance>& question) noexcept {
     if (message.size() < wire::header_octets || (message[2] & 0x80) != 0)
         return {Kind::Query, false};
     const auto opcode = static_cast<wire::Opcode>(message[2] >> 3 & 0x0f);
     if (opcode == wire::Opcode::Notify) return {Kind::Notify};
     if (opcode == wire::Opcode::Update) return {Kind::Update};
-    const auto question =
-        opcode == wire::Opcode::Query ? wire::glance_at_question(message) : std::nullopt;
-    if (!question) return {};
+    if (opcode != wire::Opcode::Query || !question) return {};
     if (question->type == wire::RrType::AXFR) return {Kind::Axfr};
     if (question->type == wire::RrType::IXFR) return {Kind::Ixfr};
     return {Kind::Query, !question->is_all};
@@ -172,8 +169,8 @@ Worker::Worker(const AnswerOptions& options, std::uint64_t query_log_sample, Tcp
       tcp_(
           loop_, tcp, [this] { look_up_to_date(); },
           [this](auto query, const SocketAddress& client, auto reply) {
-              return answer_any({Transport::Tcp, query, client}, reply,
-                                [this] { return tcp_.way_back(); });
+              return answer_any({Transport::Tcp, query, client, wire::glance_at_question(query)},
+                                reply, [this] { return tcp_.way_back(); });
           },
           counters_.tcp),
       door_(std::make_shared<Door>()) {
@@ -189,8 +186,9 @@ Worker::Worker(const AnswerOptions& options, std::uint64_t query_log_sample, Tcp
                 look_ahead(queries);
             },
             [this, place](auto query, const SocketAddress& client, auto reply) {
-                return answer_any({Transport::Udp, query, client, ahead_[ahead_used_++]}, reply,
-                                  [this, place] {
+                const std::size_t number = ahead_used_++;
+                return answer_any({Transport::Udp, query, client, glances_[number], ahead_[number]},
+                                  reply, [this, place] {
                                       return std::pair(udp_[place].get(), udp_[place]->way_back());
                                   });
             },
@@ -225,8 +223,8 @@ void Worker::look_up_to_date() {
 void Worker::look_ahead(std::span<const std::span<const std::uint8_t>> queries) noexcept {
     ahead_.clear();
     ahead_used_ = 0;
-    for (const auto query : queries) {
-        if (const auto question = wire::glance_at_question(query))
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+        if (const auto& question = glances_[i] = wire::glance_at_question(queries[i]))
             ahead_.add(*zones_, question->name, question->type);
         else
             ahead_.add_nothing();
@@ -254,7 +252,7 @@ AnswerContext Worker::context_for(Transport transport, const SocketAddress& clie
 template <class AskWayBack>
 std::size_t Worker::answer_any(const Received& message, std::span<std::uint8_t> reply,
                                AskWayBack&& way_back) {
-    const auto [kind, may_be_signed] = sort_of(message.octets);
+    const auto [kind, may_be_signed] = sort_of(message.octets, message.question);
     const bool is_signed = may_be_signed && wire::has_tsig(message.octets);
     if (kind == Kind::Query && !is_signed) return answer_query(message, reply, way_back, {});
 
@@ -265,7 +263,7 @@ std::size_t Worker::answer_any(const Received& message, std::span<std::uint8_t> 
         if (!verified) return disbelieve(verified.error(), message, reply);
         session = *std::move(verified);
     }
-    const Received believed{message.transport, octets, message.client};
+    const Received believed{message.transport, octets, message.client, {}};
     if (kind == Kind::Query || handover_ == nullptr)
         return answer_query(believed, reply, way_back, std::move(session));
     // RFC 5936 §4.2 has no AXFR over UDP; BIND's answer.

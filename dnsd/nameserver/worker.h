@@ -1,6 +1,7 @@
 // One thread that answers queries.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +17,8 @@
 #include "dnsd/nameserver/answer.h"
 #include "dnsd/nameserver/handover.h"
 #include "dnsd/nameserver/tcp_server.h"
+#include "zone/tree/look_ahead.h"
+#include "zone/wire/message.h"
 #include "zone/wire/tsig.h"
 
 namespace dnsd::nameserver {
@@ -74,6 +77,7 @@ class Worker {
         Transport transport;
         std::span<const std::uint8_t> octets;
         const SocketAddress& client;
+        std::optional<wire::QuestionGlance> question;
         std::optional<tree::LookAhead::Found> ahead = {};
     };
 
@@ -116,7 +120,9 @@ class Worker {
     SnapshotView<CookieSecrets> cookies_;
     const CookieSecrets* secrets_ = nullptr;  // of the batch under way
     std::optional<RateLimiter> rates_;        // nothing: no limits
-    tree::LookAhead ahead_;  // for the queries of the batch under way, in their order
+    // For the queries of the batch under way, in their order.
+    std::array<std::optional<wire::QuestionGlance>, tree::LookAhead::names_max> glances_;
+    tree::LookAhead ahead_;
     std::size_t ahead_used_ = 0;
     WallTime now_{};
     Random random_ = seeded_by_machine();

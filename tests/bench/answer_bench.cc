@@ -1,13 +1,15 @@
 // What one answer costs without the kernel: octets of a query in, octets of a reply out, from zones
 // of 1,000 and 100,000 services of 8 instances. Prints nanoseconds per query for each kind and for
-// the mix of nameserver_bench.py. One pass over few queries for tools that count instructions:
+// the mix of nameserver_bench.py. One pass over few queries, of the mix or of one kind, for tools
+// that count instructions:
 //
-//   valgrind --tool=callgrind --toggle-collect='*ask_all*' build/bench/bench_answer 1000
+//   valgrind --tool=callgrind --toggle-collect='*ask_all*' build/bench/bench_answer 1000 [SRV]
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -133,38 +135,55 @@ double nanoseconds_of(Bench& bench, const std::vector<Octets>& queries) {
     return best;
 }
 
-void measure(unsigned services, bool once) {
+std::vector<Octets> queries_of(const Kind& kind, unsigned services, Random& random) {
+    std::vector<Octets> queries;
+    for (std::size_t i = 0; i < queries_of_a_pass; ++i)
+        queries.push_back(query_for(kind, draw_below(random, services)));
+    return queries;
+}
+
+void measure(unsigned services) {
     Bench bench{zones_of(services)};
     Random random(2);
     std::vector<Octets> mix;
-    if (!once) std::printf("%10u", services);
+    std::printf("%10u", services);
     for (const Kind& kind : kinds) {
-        std::vector<Octets> queries;
-        for (std::size_t i = 0; i < queries_of_a_pass; ++i)
-            queries.push_back(query_for(kind, draw_below(random, services)));
+        const std::vector<Octets> queries = queries_of(kind, services, random);
         check(bench, kind, queries.front());
-        if (!once) std::printf(" %9.0f", nanoseconds_of(bench, queries));
+        std::printf(" %9.0f", nanoseconds_of(bench, queries));
         mix.insert(mix.end(), queries.begin(),
                    queries.begin() + static_cast<long>(queries_of_a_pass * kind.percent / 100));
     }
     std::ranges::shuffle(mix, random);
-    if (once) {
-        std::printf("%zu queries, %zu octets of replies\n", mix.size(), bench.ask_all(mix));
-    } else {
-        std::printf(" %9.0f\n", nanoseconds_of(bench, mix));
+    std::printf(" %9.0f\n", nanoseconds_of(bench, mix));
+}
+
+// `only`: the name of a kind; empty: the mix.
+void ask_once(unsigned services, std::string_view only) {
+    Bench bench{zones_of(services)};
+    Random random(2);
+    std::vector<Octets> mix;
+    for (const Kind& kind : kinds) {
+        const std::vector<Octets> queries = queries_of(kind, services, random);
+        check(bench, kind, queries.front());
+        const std::size_t percent = only.empty() ? kind.percent : only == kind.name ? 100 : 0;
+        mix.insert(mix.end(), queries.begin(),
+                   queries.begin() + static_cast<long>(queries_of_a_pass * percent / 100));
     }
+    std::ranges::shuffle(mix, random);
+    std::printf("%zu queries, %zu octets of replies\n", mix.size(), bench.ask_all(mix));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc > 1) {
-        measure(static_cast<unsigned>(std::atoi(argv[1])), true);
+        ask_once(static_cast<unsigned>(std::atoi(argv[1])), argc > 2 ? argv[2] : "");
         return 0;
     }
     test::print_machine();
     std::printf("ns/query\n%10s", "services");
     for (const Kind& kind : kinds) std::printf(" %9s", kind.name);
     std::printf(" %9s\n", "mix");
-    for (const unsigned services : {1'000u, 100'000u}) measure(services, false);
+    for (const unsigned services : {1'000u, 100'000u}) measure(services);
 }

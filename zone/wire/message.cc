@@ -17,16 +17,6 @@ constexpr std::size_t opt_octets = 11;  // an OPT RR without options
 constexpr std::size_t cookie_option_octets = 4 + 24;
 constexpr std::uint32_t do_bit = 0x8000;
 
-void store_u16(std::uint8_t* to, std::uint16_t value) noexcept {
-    to[0] = static_cast<std::uint8_t>(value >> 8);
-    to[1] = static_cast<std::uint8_t>(value);
-}
-
-void store_u32(std::uint8_t* to, std::uint32_t value) noexcept {
-    store_u16(to, static_cast<std::uint16_t>(value >> 16));
-    store_u16(to + 2, static_cast<std::uint16_t>(value));
-}
-
 // What follows a record's owner.
 struct RecordTail {
     RrType type;
@@ -37,15 +27,17 @@ struct RecordTail {
 
 RecordTail read_tail(Reader& reader) noexcept {
     RecordTail head;
-    head.type = static_cast<RrType>(reader.u16());
-    head.rr_class = reader.u16();
-    head.ttl = reader.u32();
-    head.rdata = reader.take(reader.u16());
+    const auto [type, rr_class, ttl_high, ttl_low, rdata_octets] = reader.u16s<5>();
+    head.type = static_cast<RrType>(type);
+    head.rr_class = rr_class;
+    head.ttl = std::uint32_t{ttl_high} << 16 | ttl_low;
+    head.rdata = reader.take(rdata_octets);
     return head;
 }
 
 Question read_question(Reader& reader) noexcept {
-    Question question{.name = reader.name()};
+    Question question;  // cleared, if its name were given here
+    question.name = reader.name();
     question.type = static_cast<RrType>(reader.u16());
     question.rr_class = static_cast<RrClass>(reader.u16());
     return question;
@@ -88,30 +80,6 @@ std::optional<Edns> find_edns(Reader& reader, unsigned questions, unsigned recor
     return std::nullopt;
 }
 
-// How the RDATA of the types that may be compressed is laid out (RFC 3597 §4: those of RFC 1035).
-struct Layout {
-    std::size_t before = 0;  // octets in front of the names
-    std::size_t names = 0;
-};
-Layout layout_of(RrType type) noexcept {
-    switch (type) {
-        case RrType::NS:
-        case RrType::MD:
-        case RrType::MF:
-        case RrType::CNAME:
-        case RrType::MB:
-        case RrType::PTR:
-            return {0, 1};
-        case RrType::SOA:
-        case RrType::MINFO:
-            return {0, 2};
-        case RrType::MX:
-            return {2, 1};
-        default:
-            return {};
-    }
-}
-
 // What is kept for our OPT RR. A cookie that did not fit would make its client ask in vain.
 std::size_t opt_room(const Query& query) noexcept {
     if (!query.edns) return 0;
@@ -143,12 +111,8 @@ Result<Query, BadQuery> decode_query(std::span<const std::uint8_t> octets) noexc
     Reader reader(octets);
     Result<Query, BadQuery> decoded;  // in its place from the beginning
     Query& query = *decoded;
-    query.id = reader.u16();
-    const std::uint16_t flags = reader.u16();
-    const std::uint16_t questions = reader.u16();
-    const std::uint16_t answers = reader.u16();
-    const std::uint16_t authorities = reader.u16();
-    const std::uint16_t additionals = reader.u16();
+    const auto [id, flags, questions, answers, authorities, additionals] = reader.u16s<6>();
+    query.id = id;
     const auto bad = [&](BadQuery::Reply reply) {
         const Query header = query;
         decoded = std::unexpected(BadQuery{reply, header});
@@ -237,8 +201,6 @@ std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& questio
     return octets;
 }
 
-bool may_be_compressed(RrType type) noexcept { return layout_of(type).names > 0; }
-
 ReplyWriter::ReplyWriter(const Query& query, std::span<std::uint8_t> octets,
                          std::size_t limit) noexcept
     : octets_(octets), limit_(std::min(limit, octets.size())), query_(query) {
@@ -247,11 +209,10 @@ ReplyWriter::ReplyWriter(const Query& query, std::span<std::uint8_t> octets,
     at_ = header_octets;
     limit_ -= reserved;
     if (!query.question) return;
-    has_question_ = put_name(query.question->name.octets()) &&
+    has_question_ = put(query.question->name.octets()) &&
                     put_u16(static_cast<std::uint16_t>(query.question->type)) &&
                     put_u16(static_cast<std::uint16_t>(query.question->rr_class));
     DNSD_ASSERT(has_question_);  // it takes at most 271 octets of the 512 that every client takes
-    keep_targets();
 }
 
 bool ReplyWriter::put(std::span<const std::uint8_t> octets) noexcept {
@@ -291,7 +252,19 @@ bool ReplyWriter::stands_at(std::size_t offset,
     }
 }
 
+// Most replies point to nothing of the question but all of its name.
+void ReplyWriter::look_into_question() noexcept {
+    std::span<const std::uint8_t> rest = query_.question->name.octets();
+    for (std::size_t at = question_at; rest[0] != 0; at += rest[0] + std::size_t{1}) {
+        if (target_count_ == targets_max) return;
+        targets_[target_count_++] = {static_cast<std::uint16_t>(at),
+                                     static_cast<std::uint8_t>(rest.size())};
+        rest = rest.subspan(rest[0] + std::size_t{1});
+    }
+}
+
 bool ReplyWriter::put_name(std::span<const std::uint8_t> name) noexcept {
+    if (target_count_ == 0 && has_question_) look_into_question();
     std::span<const std::uint8_t> rest = name;
     while (rest[0] != 0) {
         for (const Target& target : std::span(targets_).first(target_count_)) {
@@ -307,40 +280,14 @@ bool ReplyWriter::put_name(std::span<const std::uint8_t> name) noexcept {
 }
 
 bool ReplyWriter::put_rdata(RrType type, std::span<const std::uint8_t> rdata) noexcept {
-    const Layout layout = layout_of(type);
-    if (layout.names == 0) return put(rdata);
+    const NamesInRdata layout = names_in_rdata(type);
+    if (layout.count == 0) return put(rdata);
     Reader reader(rdata);
-    if (!put(reader.take(layout.before))) return false;
-    for (std::size_t i = 0; i < layout.names; ++i) {
+    if (!put(reader.take(layout.at))) return false;
+    for (std::size_t i = 0; i < layout.count; ++i) {
         if (!put_name(reader.name().octets())) return false;
     }
     return put(reader.take(reader.left()));
-}
-
-ReplyWriter::RecordHead::RecordHead(Section section, std::span<const std::uint8_t> owner,
-                                    RrType type, std::uint32_t ttl, RrClass rr_class) noexcept
-    : section_(section), is_opaque_(!may_be_compressed(type)), owner_(owner) {
-    store_u16(&octets_[2], static_cast<std::uint16_t>(type));
-    store_u16(&octets_[4], static_cast<std::uint16_t>(rr_class));
-    store_u32(&octets_[6], ttl);
-}
-
-void ReplyWriter::RecordHead::stands_at(std::size_t at) noexcept {
-    store_u16(octets_.data(), static_cast<std::uint16_t>(0xc000 | at));
-    is_pointer_ = true;
-}
-
-bool ReplyWriter::add_octets(const RecordHead& head, std::span<const std::uint8_t> rdata) noexcept {
-    const std::size_t length_at = head.octets_.size();
-    const std::size_t size = length_at + 2 + rdata.size();
-    if (limit_ - at_ < size) return false;
-    std::uint8_t* const to = octets_.data() + at_;
-    std::memcpy(to, head.octets_.data(), length_at);
-    store_u16(to + length_at, static_cast<std::uint16_t>(rdata.size()));
-    if (!rdata.empty()) std::memcpy(to + length_at + 2, rdata.data(), rdata.size());
-    at_ += size;
-    ++counts_[static_cast<std::size_t>(head.section_)];
-    return true;
 }
 
 bool ReplyWriter::add_names(RecordHead& head, std::span<const std::uint8_t> rdata) noexcept {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -15,6 +16,7 @@
 namespace dnsd::wire {
 
 inline constexpr std::size_t header_octets = 12;
+inline constexpr std::size_t question_at = header_octets;
 inline constexpr std::uint16_t nsid_option = 3;             // RFC 5001
 inline constexpr std::uint16_t cookie_option = 10;          // RFC 7873
 inline constexpr std::uint16_t keepalive_option = 11;       // RFC 7828
@@ -57,6 +59,8 @@ struct Edns {
 };
 
 struct Query {
+    Query() noexcept {}  // its names, which are long, are not cleared before they are filled
+
     std::uint16_t id = 0;
     Opcode opcode = Opcode::Query;
     bool recursion_desired = false;
@@ -91,8 +95,40 @@ struct QueryFlags {
 std::vector<std::uint8_t> encode_query(std::uint16_t id, const Question& question,
                                        std::uint16_t udp_payload_octets, QueryFlags flags = {});
 
-// Whether names in RDATA of the type are compressed (RFC 3597 §4: those of RFC 1035 alone).
-bool may_be_compressed(RrType type) noexcept;
+// Where the names stand in RDATA of the types that may be compressed (RFC 3597 §4: those of RFC
+// 1035 alone).
+struct NamesInRdata {
+    std::size_t at = 0;  // octets in front of them
+    std::size_t count = 0;
+};
+constexpr NamesInRdata names_in_rdata(RrType type) noexcept {
+    switch (type) {
+        case RrType::NS:
+        case RrType::MD:
+        case RrType::MF:
+        case RrType::CNAME:
+        case RrType::MB:
+        case RrType::PTR:
+            return {0, 1};
+        case RrType::SOA:
+        case RrType::MINFO:
+            return {0, 2};
+        case RrType::MX:
+            return {2, 1};
+        default:
+            return {};
+    }
+}
+constexpr bool may_be_compressed(RrType type) noexcept { return names_in_rdata(type).count > 0; }
+
+inline void store_u16(std::uint8_t* to, std::uint16_t value) noexcept {
+    to[0] = static_cast<std::uint8_t>(value >> 8);
+    to[1] = static_cast<std::uint8_t>(value);
+}
+inline void store_u32(std::uint8_t* to, std::uint32_t value) noexcept {
+    store_u16(to, static_cast<std::uint16_t>(value >> 16));
+    store_u16(to + 2, static_cast<std::uint16_t>(value));
+}
 
 enum class Section : std::uint8_t { Answer, Authority, Additional };
 
@@ -143,9 +179,17 @@ class ReplyWriter {
     class RecordHead {
       public:
         RecordHead(Section section, std::span<const std::uint8_t> owner, RrType type,
-                   std::uint32_t ttl, RrClass rr_class = RrClass::IN) noexcept;
+                   std::uint32_t ttl, RrClass rr_class = RrClass::IN) noexcept
+            : section_(section), is_opaque_(!may_be_compressed(type)), owner_(owner) {
+            store_u16(&octets_[2], static_cast<std::uint16_t>(type));
+            store_u16(&octets_[4], static_cast<std::uint16_t>(rr_class));
+            store_u32(&octets_[6], ttl);
+        }
         // The name stands whole in the message already. REQUIRES: can_point_to(at).
-        void stands_at(std::size_t at) noexcept;
+        void stands_at(std::size_t at) noexcept {
+            store_u16(octets_.data(), static_cast<std::uint16_t>(0xc000 | at));
+            is_pointer_ = true;
+        }
 
       private:
         friend class ReplyWriter;
@@ -198,7 +242,23 @@ class ReplyWriter {
                        std::span<const std::uint8_t> nsid = {}) noexcept;
 
   private:
-    bool add_octets(const RecordHead& head, std::span<const std::uint8_t> rdata) noexcept;
+    // Behind a pointer, RDATA that are copied as they are.
+    bool add_octets(const RecordHead& head, std::span<const std::uint8_t> rdata) noexcept {
+        const std::size_t length_at = head.octets_.size();
+        const std::size_t size = length_at + 2 + rdata.size();
+        if (limit_ - at_ < size) return false;
+        std::uint8_t* const to = octets_.data() + at_;
+        std::memcpy(to, head.octets_.data(), length_at);
+        store_u16(to + length_at, static_cast<std::uint16_t>(rdata.size()));
+        if (rdata.size() == ipv4_octets) {  // mostly: no call is needed for so few
+            std::memcpy(to + length_at + 2, rdata.data(), ipv4_octets);
+        } else if (!rdata.empty()) {
+            std::memcpy(to + length_at + 2, rdata.data(), rdata.size());
+        }
+        at_ += size;
+        ++counts_[static_cast<std::size_t>(head.section_)];
+        return true;
+    }
     bool add_names(RecordHead& head, std::span<const std::uint8_t> rdata) noexcept;
     bool put(std::span<const std::uint8_t> octets) noexcept;
     bool put_u16(std::uint16_t value) noexcept;
@@ -208,7 +268,7 @@ class ReplyWriter {
     void put_option(std::uint16_t code, std::span<const std::uint8_t> head,
                     std::span<const std::uint8_t> tail) noexcept;
     bool stands_at(std::size_t offset, std::span<const std::uint8_t> suffix) const noexcept;
-
+    void look_into_question() noexcept;
     void keep_targets() noexcept;
 
     // Where a suffix stands that later names may point to.
@@ -217,6 +277,7 @@ class ReplyWriter {
         std::uint8_t octets;  // of the suffix, if it stood there in full
     };
     static constexpr std::size_t targets_max = 48;  // a reply rarely has more
+    static constexpr std::size_t ipv4_octets = 4;
 
     std::span<std::uint8_t> octets_;
     std::size_t at_ = 0;

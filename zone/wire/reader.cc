@@ -3,6 +3,10 @@
 namespace dnsd::wire {
 
 Name Reader::name() noexcept {
+    if (ok_ && left() > 0 && octets_[at_] == 0) {  // the root, an OPT RR's
+        ++at_;
+        return {};
+    }
     // Most are whole where they begin, and are taken in one piece.
     for (std::size_t at = at_; ok_ && at < octets_.size() && octets_[at] < 64;) {
         if (octets_[at] != 0) {

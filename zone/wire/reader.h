@@ -1,6 +1,7 @@
 // Reads a DNS message or a piece of one, octet by octet, inside its bounds.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -19,6 +20,17 @@ class Reader {
         if (!has(2)) return 0;
         at_ += 2;
         return static_cast<std::uint16_t>(octets_[at_ - 2] << 8 | octets_[at_ - 1]);
+    }
+    // As so many calls of u16(), but all of them fit or none does.
+    template <std::size_t count>
+    std::array<std::uint16_t, count> u16s() noexcept {
+        std::array<std::uint16_t, count> values{};
+        if (!has(2 * count)) return values;
+        for (std::uint16_t& value : values) {
+            value = static_cast<std::uint16_t>(octets_[at_] << 8 | octets_[at_ + 1]);
+            at_ += 2;
+        }
+        return values;
     }
     std::uint32_t u32() noexcept {
         const std::uint32_t high = u16();
