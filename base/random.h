@@ -25,11 +25,11 @@ class Draws {
     explicit Draws(Random& random) noexcept : random_(random) {}
 
     std::uint32_t below(std::uint32_t bound) {
-        if (spent_ > (std::uint64_t{1} << 32) / bound) {
-            chance_ = random_();
-            spent_ = 1;
-        }
         spent_ *= bound;
+        if (spent_ > all) {
+            chance_ = random_();
+            spent_ = bound;
+        }
         __extension__ using Wide = unsigned __int128;
         const Wide product = Wide{chance_} * bound;
         chance_ = static_cast<std::uint64_t>(product);
@@ -37,9 +37,11 @@ class Draws {
     }
 
   private:
+    static constexpr std::uint64_t all = std::uint64_t{1} << 32;
+
     Random& random_;
     std::uint64_t chance_ = 0;
-    std::uint64_t spent_ = UINT64_MAX;  // the product of the bounds
+    std::uint64_t spent_ = all;  // the product of the bounds
 };
 
 }  // namespace dnsd
