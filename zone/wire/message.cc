@@ -254,12 +254,12 @@ bool ReplyWriter::stands_at(std::size_t offset,
 
 // Most replies point to nothing of the question but all of its name.
 void ReplyWriter::look_into_question() noexcept {
-    std::span<const std::uint8_t> rest = query_.question->name.octets();
-    for (std::size_t at = question_at; rest[0] != 0; at += rest[0] + std::size_t{1}) {
-        if (target_count_ == targets_max) return;
-        targets_[target_count_++] = {static_cast<std::uint16_t>(at),
-                                     static_cast<std::uint8_t>(rest.size())};
-        rest = rest.subspan(rest[0] + std::size_t{1});
+    const std::span<const std::uint8_t> name = query_.question->name.octets();
+    for (auto rest = name; rest[0] != 0 && target_count_ < targets_max;
+         rest = rest.subspan(rest[0] + std::size_t{1})) {
+        targets_[target_count_++] = {
+            static_cast<std::uint16_t>(question_at + name.size() - rest.size()),
+            static_cast<std::uint8_t>(rest.size())};
     }
 }
 

@@ -36,6 +36,24 @@ TEST_CASE(
     CHECK(message->questions[0].name.print() == "F.ISI.ARPA");
 }
 
+TEST_CASE("RFC 1035 §4.1.4: each suffix of the question is pointed to where it stands") {
+    const std::string_view qname = "a.long-label.bc.example.org";
+    const Query query = query_for(qname);
+    for (std::size_t at = 0; at < qname.size(); at = qname.find('.', at) + 1) {
+        CAPTURE(qname.substr(at));
+        Octets octets(512);
+        ReplyWriter writer(query, octets, 512);
+        const Name suffix = name(qname.substr(at));
+        REQUIRE(writer.add(Section::Answer, suffix.below("x").value(), RrType::A, 1, Octets(4)));
+        octets.resize(writer.finish(1232));
+        const std::size_t question_end = header_octets + query.question->name.size() + 4;
+        const Octets owner(octets.begin() + static_cast<std::ptrdiff_t>(question_end),
+                           octets.begin() + static_cast<std::ptrdiff_t>(question_end + 4));
+        CHECK(owner == Octets{1, 'x', 0xc0, static_cast<std::uint8_t>(header_octets + at)});
+        if (qname.find('.', at) == std::string_view::npos) break;
+    }
+}
+
 TEST_CASE("RFC 2782: an SRV target is never compressed") {
     const Query query = query_for("example.org");
     Octets octets(512);
