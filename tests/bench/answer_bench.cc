@@ -135,42 +135,38 @@ double nanoseconds_of(Bench& bench, const std::vector<Octets>& queries) {
     return best;
 }
 
-std::vector<Octets> queries_of(const Kind& kind, unsigned services, Random& random) {
-    std::vector<Octets> queries;
-    for (std::size_t i = 0; i < queries_of_a_pass; ++i)
-        queries.push_back(query_for(kind, draw_below(random, services)));
-    return queries;
-}
-
-void measure(unsigned services) {
-    Bench bench{zones_of(services)};
-    Random random(2);
-    std::vector<Octets> mix;
-    std::printf("%10u", services);
-    for (const Kind& kind : kinds) {
-        const std::vector<Octets> queries = queries_of(kind, services, random);
-        check(bench, kind, queries.front());
-        std::printf(" %9.0f", nanoseconds_of(bench, queries));
-        mix.insert(mix.end(), queries.begin(),
-                   queries.begin() + static_cast<long>(queries_of_a_pass * kind.percent / 100));
-    }
-    std::ranges::shuffle(mix, random);
-    std::printf(" %9.0f\n", nanoseconds_of(bench, mix));
-}
-
-// `only`: the name of a kind; empty: the mix.
-void ask_once(unsigned services, std::string_view only) {
-    Bench bench{zones_of(services)};
+// The mix, or queries of the kind that is named alone; `see` is given a pass of each kind first.
+template <class See>
+std::vector<Octets> mix_of(Bench& bench, unsigned services, std::string_view only, See see) {
     Random random(2);
     std::vector<Octets> mix;
     for (const Kind& kind : kinds) {
-        const std::vector<Octets> queries = queries_of(kind, services, random);
+        std::vector<Octets> queries;
+        for (std::size_t i = 0; i < queries_of_a_pass; ++i)
+            queries.push_back(query_for(kind, draw_below(random, services)));
         check(bench, kind, queries.front());
+        see(queries);
         const std::size_t percent = only.empty() ? kind.percent : only == kind.name ? 100 : 0;
         mix.insert(mix.end(), queries.begin(),
                    queries.begin() + static_cast<long>(queries_of_a_pass * percent / 100));
     }
     std::ranges::shuffle(mix, random);
+    return mix;
+}
+
+void measure(unsigned services) {
+    Bench bench{zones_of(services)};
+    const auto print = [&](const std::vector<Octets>& queries) {
+        std::printf(" %9.0f", nanoseconds_of(bench, queries));
+    };
+    std::printf("%10u", services);
+    print(mix_of(bench, services, "", print));
+    std::printf("\n");
+}
+
+void ask_once(unsigned services, std::string_view only) {
+    Bench bench{zones_of(services)};
+    const auto mix = mix_of(bench, services, only, [](const auto&) {});
     std::printf("%zu queries, %zu octets of replies\n", mix.size(), bench.ask_all(mix));
 }
 
