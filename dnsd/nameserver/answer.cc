@@ -205,7 +205,7 @@ class Answering {
             zone_asked_ = zone;
             node_asked_ = found.node;
         }
-        const std::size_t qname_at = aliases == 0 && !qname.is_root() ? wire::question_at : 0;
+        const std::size_t qname_at = aliases == 0 && !qname.is_root() ? wire::header_octets : 0;
         switch (found.kind) {
             case LookupResult::Kind::Answer:
                 give_answer(*zone, qname, qname_at, found);

@@ -258,7 +258,7 @@ void ReplyWriter::look_into_question() noexcept {
     for (auto rest = name; rest[0] != 0 && target_count_ < targets_max;
          rest = rest.subspan(rest[0] + std::size_t{1})) {
         targets_[target_count_++] = {
-            static_cast<std::uint16_t>(question_at + name.size() - rest.size()),
+            static_cast<std::uint16_t>(header_octets + name.size() - rest.size()),
             static_cast<std::uint8_t>(rest.size())};
     }
 }

@@ -16,7 +16,6 @@
 namespace dnsd::wire {
 
 inline constexpr std::size_t header_octets = 12;
-inline constexpr std::size_t question_at = header_octets;
 inline constexpr std::uint16_t nsid_option = 3;             // RFC 5001
 inline constexpr std::uint16_t cookie_option = 10;          // RFC 7873
 inline constexpr std::uint16_t keepalive_option = 11;       // RFC 7828

@@ -16,11 +16,7 @@ class Reader {
     explicit Reader(std::span<const std::uint8_t> octets) noexcept : octets_(octets) {}
 
     std::uint8_t u8() noexcept { return has(1) ? octets_[at_++] : std::uint8_t{0}; }
-    std::uint16_t u16() noexcept {
-        if (!has(2)) return 0;
-        at_ += 2;
-        return static_cast<std::uint16_t>(octets_[at_ - 2] << 8 | octets_[at_ - 1]);
-    }
+    std::uint16_t u16() noexcept { return u16s<1>().front(); }
     // As so many calls of u16(), but all of them fit or none does.
     template <std::size_t count>
     std::array<std::uint16_t, count> u16s() noexcept {
